@@ -1,0 +1,87 @@
+/*
+ * A snapshot of one process's mirror, and how a tool asks for it.
+ *
+ * A preloaded process listens on the abstract Unix socket (SOCK_SEQPACKET)
+ * named "faultline/PID" (no terminating NUL). A client sends one struct
+ * fl_ctl_request and gets one struct fl_ctl_reply, with a memory file in an
+ * SCM_RIGHTS message if status is 0. The file begins with struct fl_snapshot;
+ * the arrays lie at the offsets it names. Only root and the process's own user
+ * are served; others get status EPERM.
+ *
+ * With FL_CTL_FREEZE the process's mm lock stays taken until the client closes
+ * the connection, FL_CTL_FREEZE_MS at most: no VMA and no page changes while
+ * the client reads /proc/PID, so the two can be compared exactly.
+ */
+#ifndef FAULTLINE_SNAPSHOT_H
+#define FAULTLINE_SNAPSHOT_H
+
+#include "faultline/stats.h"
+
+#include <stdint.h>
+
+#define FL_SNAPSHOT_MAGIC   0x736e61706c746c66ull
+#define FL_SNAPSHOT_VERSION 1
+#define FL_CTL_FREEZE_MS    10000
+
+/* What to put in. */
+#define FL_CTL_VMAS   1u	/* the VMAs */
+#define FL_CTL_PAGES  2u	/* every page table entry of managed memory that is not empty */
+#define FL_CTL_FREEZE 4u
+
+struct fl_ctl_request {
+	uint32_t version;	/* FL_SNAPSHOT_VERSION */
+	uint32_t flags;		/* FL_CTL_* */
+};
+
+struct fl_ctl_reply {
+	int32_t status;		/* 0 or a positive errno */
+	uint32_t version;
+	uint64_t bytes;		/* of the memory file */
+};
+
+/* struct fl_snap_vma.flags: lib/mm/vma.h's, which begin READ 1, WRITE 2, EXEC 4,
+ * SHARED 8; .owner: 0 managed by Faultline, 1 left to the kernel. */
+struct fl_snap_vma {
+	uint64_t start, end;	/* bytes */
+	uint64_t pgoff;		/* pages */
+	uint64_t flags;
+	uint64_t dev, ino;	/* dev as in st_dev */
+	uint32_t owner;
+	uint32_t pad;
+	uint64_t present, soft, swapped, zero;	/* pages, with FL_CTL_VMAS */
+};
+
+/* pte: bits 0-2 state (0 none, 1 zero, 2 present, 3 soft: set aside in memory,
+ * 4 in swap, 5 being read), 3 dirty, 4 accessed, 5 write-protected, 6 shared by
+ * fork, 12-43 frame or swap slot. */
+struct fl_snap_page {
+	uint64_t va;
+	uint64_t pte;
+};
+
+/* Faultline's own mappings: in /proc/PID/maps, but not the program's. */
+struct fl_snap_range {
+	uint64_t start, end;
+};
+
+struct fl_snapshot {
+	uint64_t magic;
+	uint32_t version, pid;
+	char comm[16];
+	/* mm_struct; pages unless the name says otherwise */
+	uint64_t total_vm, data_vm, exec_vm, stack_vm, locked_vm, hiwater_vm;
+	uint64_t rss_anon, soft_pages, swapin_pages, swap_ents, zero_pages, hiwater_rss;
+	uint64_t map_count, start_brk, brk, pgtables_bytes, vma_bytes;
+	/* frames of the tree and of this process */
+	uint64_t frames_total, frames_used, frames_held, frames_free_local;
+	uint64_t active, inactive, wmark_low, wmark_high;
+	uint64_t slots_total, slots_used;
+	uint64_t ram_bytes;	/* the budget; 0: unlimited */
+	struct fl_proc_stats stats;
+	uint32_t engine_moves;	/* 1: UFFDIO_MOVE, 0: copies */
+	uint32_t nr_vmas, nr_ranges, pad;
+	uint64_t nr_pages;
+	uint64_t vmas_at, pages_at, ranges_at;	/* from the start of the file */
+};
+
+#endif

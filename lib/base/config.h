@@ -1,0 +1,48 @@
+/*
+ * Options: one table of keys for `faultline run --KEY VALUE` and for
+ * FAULTLINE="KEY=VALUE,KEY=VALUE".
+ *
+ * Context: start of a process; no libc, no allocation.
+ */
+#ifndef FL_BASE_CONFIG_H
+#define FL_BASE_CONFIG_H
+
+#include "base/types.h"
+
+#define FL_PATH_MAX 512
+
+enum fl_engine {
+	FL_ENGINE_AUTO,
+	FL_ENGINE_UFFD,
+};
+
+struct fl_config {
+	u64 ram_bytes;		/* 0: no limit, measure only */
+	u64 swap_max_bytes;	/* 0: as much as the file system gives */
+	u32 engine;		/* enum fl_engine */
+	bool quiet, strict;
+	bool copy_only;		/* do without UFFDIO_MOVE, as on kernels before 6.8 */
+	u8 fault_around_order;	/* log2 of the pages mapped at a first touch */
+	char swap_path[FL_PATH_MAX];	/* directory or file; empty: $TMPDIR, /tmp */
+	char stats_path[FL_PATH_MAX];	/* empty: none; "-": standard error */
+	char policy[32], prefetch[32];
+};
+
+void fl_config_init(struct fl_config *c);
+
+/* Smallest --ram: below it a process cannot even keep what one fault needs. */
+#define FL_RAM_MIN_BYTES (2ull << 20)
+
+/* "64M", "1G", "4096": bytes, suffixes K M G T of 1024. Returns 0 or -EINVAL. */
+int fl_parse_size(const char *text, u64 *ret_bytes);
+
+/* Sets one option. On error returns -EINVAL with the whole message, without
+ * "faultline: ", in why. */
+int fl_config_set(struct fl_config *c, const char *key, const char *value, char *why,
+	size_t why_bytes);
+
+/* Parses FAULTLINE's value. A value may hold commas within file:..,size=..:
+ * "size" after "swap" belongs to it. */
+int fl_config_parse(struct fl_config *c, const char *text, char *why, size_t why_bytes);
+
+#endif

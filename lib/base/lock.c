@@ -1,0 +1,191 @@
+/*
+ * Futex locks without libc.
+ *
+ * The private lock is the three-state mutex of Drepper's "Futexes Are Tricky".
+ * The shared one holds its owner's tid, as robust futexes do, so that a lock
+ * whose owner was killed can be recognised: kill(tid, 0) says ESRCH.
+ */
+#include "base/lock.h"
+#include "arch/x86_64/syscall.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <time.h>
+
+#define WAITED	 0x80000000u
+#define PROBE_NS 100000000ull /* how long to wait before asking whether the owner lives */
+
+u32 fl_gettid(void)
+{
+	return (u32)fl_syscall(SYS_gettid);
+}
+
+void fl_futex_wait(u32 *word, u32 seen, u64 timeout_ns, bool shared)
+{
+	struct timespec ts = {timeout_ns / 1000000000u, timeout_ns % 1000000000u};
+
+	fl_syscall(SYS_futex, word, shared ? FUTEX_WAIT : FUTEX_WAIT_PRIVATE, seen,
+		timeout_ns ? &ts : NULL);
+}
+
+void fl_futex_wake(u32 *word, int n, bool shared)
+{
+	fl_syscall(SYS_futex, word, shared ? FUTEX_WAKE : FUTEX_WAKE_PRIVATE, n);
+}
+
+#ifdef FL_DEBUG_LOCKS
+/* Which ranks each thread holds: a small open-addressed table by tid. */
+static struct {
+	u32 tid, held;
+} ranks[256];
+
+static u32 *held_of(u32 tid)
+{
+	for (u32 i = 0; i < fl_array_size(ranks); i++) {
+		u32 at = (tid + i) % fl_array_size(ranks), none = 0;
+
+		if (__atomic_load_n(&ranks[at].tid, __ATOMIC_RELAXED) == tid)
+			return &ranks[at].held;
+		if (__atomic_compare_exchange_n(&ranks[at].tid, &none, tid, false,
+			    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+			return &ranks[at].held;
+	}
+	return NULL; /* more threads than the table: unchecked */
+}
+
+static void rank_acquire(u32 rank)
+{
+	u32 *held = held_of(fl_gettid());
+
+	if (!held)
+		return;
+	if (*held >> rank)
+		__builtin_trap(); /* lock order reversed: see the list in lock.h */
+	*held |= 1u << rank;
+}
+
+static void rank_release(u32 rank)
+{
+	u32 tid = fl_gettid(), *held = held_of(tid);
+
+	if (held)
+		*held &= ~(1u << rank);
+}
+#else
+static inline void rank_acquire(u32 rank)
+{
+}
+static inline void rank_release(u32 rank)
+{
+}
+#endif
+
+void fl_lock_init(struct fl_lock *l, enum fl_rank rank)
+{
+	l->word = 0;
+	l->rank = rank;
+}
+
+bool fl_trylock(struct fl_lock *l)
+{
+	u32 free = 0;
+
+	if (!__atomic_compare_exchange_n(
+		    &l->word, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return false;
+	rank_acquire(l->rank);
+	return true;
+}
+
+void fl_lock(struct fl_lock *l)
+{
+	u32 c = 0;
+
+	rank_acquire(l->rank);
+	for (int spin = 0; spin < 64; spin++) {
+		c = 0;
+		if (__atomic_compare_exchange_n(
+			    &l->word, &c, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return;
+		if (c == 2)
+			break;
+		fl_cpu_relax();
+	}
+	while (__atomic_exchange_n(&l->word, 2, __ATOMIC_ACQUIRE) != 0)
+		fl_futex_wait(&l->word, 2, 0, false);
+}
+
+void fl_unlock(struct fl_lock *l)
+{
+	rank_release(l->rank);
+	if (__atomic_exchange_n(&l->word, 0, __ATOMIC_RELEASE) == 2)
+		fl_futex_wake(&l->word, 1, false);
+}
+
+bool fl_lock_is_held(const struct fl_lock *l)
+{
+	return __atomic_load_n(&l->word, __ATOMIC_RELAXED) != 0;
+}
+
+/* A killed process's main thread stays as a zombie until its parent asks:
+ * the state letter follows the last ')' in /proc/TID/stat. */
+static bool owner_is_gone(u32 tid)
+{
+	char path[32], buf[256];
+	long fd, n;
+
+	if (fl_syscall(SYS_kill, tid, 0) == -ESRCH)
+		return true;
+	fl_format(path, sizeof(path), "/proc/%u/stat", tid);
+	fd = fl_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = fl_syscall(SYS_read, fd, buf, sizeof(buf));
+	fl_syscall(SYS_close, fd);
+	for (long i = n - 3; i > 0; i--)
+		if (buf[i] == ')')
+			return buf[i + 2] == 'Z' || buf[i + 2] == 'X';
+	return false;
+}
+
+void fl_shlock_init(struct fl_shlock *l, enum fl_rank rank)
+{
+	l->word = 0;
+	l->rank = rank;
+}
+
+bool fl_shlock(struct fl_shlock *l)
+{
+	u32 tid = fl_gettid(), mine = tid, c;
+
+	rank_acquire(l->rank);
+	for (;;) {
+		c = 0;
+		if (__atomic_compare_exchange_n(
+			    &l->word, &c, mine, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return false;
+		if (!(c & WAITED)) {
+			if (!__atomic_compare_exchange_n(&l->word, &c, c | WAITED, false,
+				    __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+				continue;
+			c |= WAITED;
+		}
+		fl_futex_wait(&l->word, c, PROBE_NS, true);
+		/* whoever slept takes it as waited for: others may sleep still */
+		mine = tid | WAITED;
+		if (__atomic_load_n(&l->word, __ATOMIC_RELAXED) == c &&
+			owner_is_gone(c & ~WAITED) &&
+			__atomic_compare_exchange_n(&l->word, &c, mine, false, __ATOMIC_ACQUIRE,
+				__ATOMIC_RELAXED))
+			return true;
+	}
+}
+
+void fl_shunlock(struct fl_shlock *l)
+{
+	rank_release(l->rank);
+	if (__atomic_exchange_n(&l->word, 0, __ATOMIC_RELEASE) & WAITED)
+		fl_futex_wake(&l->word, 1, true);
+}

@@ -1,0 +1,78 @@
+/*
+ * Locks, and the one list of their order.
+ *
+ * A thread may take a lock only while every lock it holds has a lower rank.
+ * Debug builds (-Dbuildtype=debug) abort on a reversal.
+ *
+ *   libc's loader and malloc locks   a program thread may hold these when it
+ *                                    enters a hook; nothing below ever waits
+ *                                    for them: no libc in hooks and handlers
+ *   FL_RANK_MM     one a process: VMAs, page table, frames, LRU, userfaultfd
+ *   FL_RANK_PROC   tree: the process table
+ *   FL_RANK_ZONE   tree: the buddy allocator and the frames' reference counts
+ *   FL_RANK_SWAP   tree: the swap map
+ *   FL_RANK_ARENA  process: Faultline's own memory
+ *
+ * FL_RANK_MM decides every race between a fault, an eviction and an
+ * mmap-family call: whoever holds it sees and leaves the mirror, the kernel's
+ * mappings and the pool in agreement. It may be held over system calls that
+ * cannot fault in managed memory, never over a read of managed memory.
+ *
+ * fl_lock is for the threads of one process. fl_shlock lies in memory that
+ * the process tree shares: it records its owner, and a waiter takes it over
+ * when the owner has died.
+ *
+ * Context: any thread that has blocked all signals; after fork the child
+ * keeps the lock its parent's forking thread held.
+ */
+#ifndef FL_BASE_LOCK_H
+#define FL_BASE_LOCK_H
+
+#include "base/types.h"
+
+enum fl_rank {
+	FL_RANK_NONE,
+	FL_RANK_MM,
+	FL_RANK_PROC,
+	FL_RANK_ZONE,
+	FL_RANK_SWAP,
+	FL_RANK_ARENA,
+	FL_NR_RANKS,
+};
+
+struct fl_lock {
+	u32 word; /* 0 free, 1 held, 2 held and waited for */
+	u32 rank;
+};
+
+#define FL_LOCK_INIT(r)                                                                            \
+	{                                                                                          \
+		.rank = (r)                                                                        \
+	}
+
+void fl_lock_init(struct fl_lock *l, enum fl_rank rank);
+void fl_lock(struct fl_lock *l);
+bool fl_trylock(struct fl_lock *l);
+void fl_unlock(struct fl_lock *l);
+bool fl_lock_is_held(const struct fl_lock *l);
+
+struct fl_shlock {
+	u32 word; /* 0 free, else the owner's tid; bit 31: waited for */
+	u32 rank;
+};
+
+void fl_shlock_init(struct fl_shlock *l, enum fl_rank rank);
+
+/* Returns true when the lock was taken over from a dead owner: what it guards
+ * may be half changed and must be repaired before use. */
+bool fl_shlock(struct fl_shlock *l);
+void fl_shunlock(struct fl_shlock *l);
+
+/* Sleep until *word != seen, a wake-up, or the time is over (0: for ever). */
+void fl_futex_wait(u32 *word, u32 seen, u64 timeout_ns, bool shared);
+void fl_futex_wake(u32 *word, int n, bool shared);
+
+/* The calling thread's id, by system call. */
+u32 fl_gettid(void);
+
+#endif

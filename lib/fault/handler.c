@@ -1,0 +1,124 @@
+/* The fault handler's loop; see handler.h. */
+#include "fault/handler.h"
+#include "arch/x86_64/syscall.h"
+#include "fault/uffd-compat.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <time.h>
+
+#define MESSAGES     16
+#define SAMPLE_EVERY 64 /* faults */
+
+static void take_fault(struct fl_handler *h, const struct uffd_msg *m)
+{
+	struct fl_pager *p = h->pager;
+	u64 start = fl_cycles();
+	u32 flags = 0;
+
+	if (m->event != UFFD_EVENT_PAGEFAULT)
+		return;
+	if (m->arg.pagefault.flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP))
+		flags |= FL_FAULT_WRITE;
+	if (m->arg.pagefault.flags & UFFD_PAGEFAULT_FLAG_WP)
+		flags |= FL_FAULT_WP;
+	fl_lock(&p->lock);
+	p->submit_to = &p->reads;
+	p->fault_tid = m->arg.pagefault.feat.ptid;
+	fl_follow_begin(&h->follow, &p->mm, p->fault_tid);
+	fl_pager_fault(p, m->arg.pagefault.address, flags);
+	fl_follow_end(&h->follow);
+	fl_count(p, pgfault, 1);
+	if (++h->faults_since_sample >= SAMPLE_EVERY) {
+		h->faults_since_sample = 0;
+		h->sample(h);
+	}
+	fl_pager_update_stats(p);
+	fl_count(p, fault_ns, fl_cycles_to_ns(p->machine.t, fl_cycles() - start));
+	fl_unlock(&p->lock);
+}
+
+static bool take_faults(struct fl_handler *h)
+{
+	struct uffd_msg msgs[MESSAGES];
+	long n = fl_syscall(SYS_read, h->uffd->fd, msgs, sizeof(msgs));
+
+	if (n <= 0)
+		return false;
+	for (long i = 0; i < n / (long)sizeof(msgs[0]); i++)
+		take_fault(h, &msgs[i]);
+	return true;
+}
+
+static void take_reads(struct fl_handler *h)
+{
+	struct fl_pager *p = h->pager;
+	struct fl_io *io;
+
+	while (p->reads.in_flight && (io = p->backend->reap(&p->reads, false))) {
+		u64 start = io->start_cycles;
+
+		fl_lock(&p->lock);
+		fl_follow_begin(&h->follow, &p->mm, io->tid);
+		fl_pager_read_done(p, io);
+		fl_follow_end(&h->follow);
+		fl_count(p, fault_ns, fl_cycles_to_ns(p->machine.t, fl_cycles() - start));
+		fl_pager_update_stats(p);
+		fl_unlock(&p->lock);
+	}
+}
+
+/* A tool holds our memory still: until it hangs up, or for too long. */
+static void thaw_when_done(struct fl_handler *h, bool hung_up)
+{
+	if (!hung_up && fl_now_ns() < h->thaw_ns)
+		return;
+	fl_unlock(&h->pager->lock);
+	fl_syscall(SYS_close, h->client_fd);
+	h->client_fd = -1;
+}
+
+void fl_handler_run(void *handler)
+{
+	struct fl_handler *h = handler;
+	struct fl_pager *p = h->pager;
+
+	fl_follow_start(&h->follow);
+	for (;;) {
+		struct pollfd fds[3] = {{.fd = -1}, {.fd = -1}, {.fd = -1}};
+		struct timespec tick = {0, 100000000};
+		bool frozen = h->client_fd >= 0;
+
+		if (frozen) {
+			fds[0] = (struct pollfd){h->client_fd, POLLIN, 0};
+		} else {
+			fds[0] = (struct pollfd){h->uffd->fd, POLLIN, 0};
+			fds[1] = (struct pollfd){h->control_fd, POLLIN, 0};
+			if (p->reads.in_flight)
+				fds[2] = (struct pollfd){p->backend->poll_fd(&p->reads), POLLIN, 0};
+			if (p->reads.done) /* finished within submit: nothing will poll */
+				take_reads(h);
+		}
+		long n = fl_syscall(SYS_ppoll, fds, 3,
+			frozen || h->faults_since_sample ? &tick : NULL, NULL, 8);
+
+		if (frozen) {
+			thaw_when_done(h, n > 0);
+			continue;
+		}
+		if (n == 0 && h->faults_since_sample) {
+			h->faults_since_sample = 0;
+			fl_lock(&p->lock);
+			h->sample(h);
+			fl_unlock(&p->lock);
+			continue;
+		}
+		if (fds[0].revents)
+			take_faults(h);
+		if (p->reads.in_flight)
+			take_reads(h);
+		if (fds[1].revents)
+			h->client_fd = h->control(h);
+	}
+}

@@ -1,0 +1,30 @@
+/*
+ * The fault handler's thread: reads fault messages, resolves them, takes up
+ * finished reads from swap, and answers the control socket.
+ *
+ * Context: its own thread, which holds no lock when it waits.
+ */
+#ifndef FL_FAULT_HANDLER_H
+#define FL_FAULT_HANDLER_H
+
+#include "fault/follow.h"
+#include "fault/uffd.h"
+#include "pager/pager.h"
+
+struct fl_handler {
+	struct fl_pager *pager;
+	struct fl_uffd *uffd;
+	int control_fd;				/* -1: none */
+	int (*control)(struct fl_handler *h);	/* it is readable; returns a
+						   connection to watch, or -1 */
+	int client_fd;				/* -1, or it holds the mm lock frozen */
+	u64 thaw_ns;
+	void (*sample)(struct fl_handler *h);	/* now and then, lock held */
+	u32 faults_since_sample;
+	struct fl_follow follow;
+};
+
+/* Runs for ever. */
+void fl_handler_run(void *handler);
+
+#endif

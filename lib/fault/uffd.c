@@ -1,0 +1,225 @@
+/* Pages through userfaultfd(2); see uffd.h. */
+#include "fault/uffd.h"
+#include "arch/x86_64/syscall.h"
+#include "fault/uffd-compat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+static struct fl_uffd *uffd_of(struct fl_host *h)
+{
+	return (struct fl_uffd *)h;
+}
+
+/*
+ * One ioctl covers one VMA of the kernel's, and the kernel keeps VMAs apart
+ * that the mirror has merged (their anon_vmas differ). A call that fails as a
+ * whole is tried in halves.
+ */
+static u32 uffd_move(struct fl_host *h, u64 dst, u64 src, u32 n, int *ret_error)
+{
+	struct fl_uffd *u = uffd_of(h);
+	u32 done = 0, step = n;
+
+	*ret_error = 0;
+	while (done < n) {
+		step = fl_min(step, n - done);
+		struct uffdio_move m = {
+			.dst = dst + (u64)done * FL_PAGE_SIZE,
+			.src = src + (u64)done * FL_PAGE_SIZE,
+			.len = (u64)step * FL_PAGE_SIZE,
+		};
+		long r = fl_syscall(SYS_ioctl, u->fd, UFFDIO_MOVE, &m);
+
+		++*u->nr_move;
+		if (m.move > 0) {
+			done += (u32)(m.move / (s64)FL_PAGE_SIZE);
+			step = n - done;
+		} else if (r == -EINVAL && step > 1) {
+			step /= 2;
+		} else if (r < 0) {
+			*ret_error = m.move < 0 ? (int)m.move : (int)r;
+			break;
+		}
+	}
+	return done;
+}
+
+static u32 uffd_copy(struct fl_host *h, u64 dst, const void *src, u32 n, bool wp, int *ret_error)
+{
+	struct fl_uffd *u = uffd_of(h);
+	u32 done = 0, step = n;
+
+	*ret_error = 0;
+	while (done < n) {
+		step = fl_min(step, n - done);
+		struct uffdio_copy c = {
+			.dst = dst + (u64)done * FL_PAGE_SIZE,
+			.src = (u64)src + (u64)done * FL_PAGE_SIZE,
+			.len = (u64)step * FL_PAGE_SIZE,
+			.mode = wp ? UFFDIO_COPY_MODE_WP : 0,
+		};
+		long r = fl_syscall(SYS_ioctl, u->fd, UFFDIO_COPY, &c);
+
+		++*u->nr_copy;
+		if (c.copy > 0) {
+			done += (u32)(c.copy / (s64)FL_PAGE_SIZE);
+			step = n - done;
+		} else if ((r == -EINVAL || r == -ENOENT) && step > 1) {
+			step /= 2;
+		} else if (r < 0) {
+			*ret_error = c.copy < 0 ? (int)c.copy : (int)r;
+			break;
+		}
+	}
+	return done;
+}
+
+static int uffd_protect(struct fl_host *h, u64 va, u64 n, bool on)
+{
+	struct uffdio_writeprotect w = {
+		.range = {va, n * FL_PAGE_SIZE},
+		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+	long r;
+
+	do
+		r = fl_syscall(SYS_ioctl, uffd_of(h)->fd, UFFDIO_WRITEPROTECT, &w);
+	while (r == -EAGAIN);
+	return (int)r;
+}
+
+static void uffd_wake(struct fl_host *h, u64 va, u64 n)
+{
+	struct uffdio_range r = {va, n * FL_PAGE_SIZE};
+
+	fl_syscall(SYS_ioctl, uffd_of(h)->fd, UFFDIO_WAKE, &r);
+}
+
+static void uffd_discard(struct fl_host *h, u64 va, u64 n)
+{
+	fl_syscall(SYS_madvise, va, n * FL_PAGE_SIZE, MADV_DONTNEED);
+}
+
+static int uffd_populate(struct fl_host *h, u64 slot, u64 n)
+{
+	long r = fl_syscall(SYS_madvise, slot, n * FL_PAGE_SIZE, MADV_POPULATE_WRITE);
+
+	if (r == -EINVAL) { /* before Linux 5.14 */
+		for (u64 i = 0; i < n; i++)
+			*(volatile char *)(slot + i * FL_PAGE_SIZE) = 0;
+		r = 0;
+	}
+	return (int)r;
+}
+
+static int uffd_fetch(struct fl_host *h, void *to, u64 va, bool readable)
+{
+	struct fl_uffd *u = uffd_of(h);
+	long r;
+
+	if (readable) {
+		memcpy(to, (void *)va, FL_PAGE_SIZE);
+		return 0;
+	}
+	if (u->mem_fd < 0) {
+		u->mem_fd = (int)fl_syscall(
+			SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC);
+		if (u->mem_fd < 0)
+			return u->mem_fd;
+	}
+	r = fl_syscall(SYS_pread64, u->mem_fd, to, FL_PAGE_SIZE, va);
+	return r == (long)FL_PAGE_SIZE ? 0 : -EIO;
+}
+
+static bool uffd_present(struct fl_host *h, u64 va)
+{
+	unsigned char in = 0;
+
+	return fl_syscall(SYS_mincore, va, FL_PAGE_SIZE, &in) == 0 && (in & 1);
+}
+
+static const struct fl_host_ops uffd_ops = {
+	.move = uffd_move,
+	.copy = uffd_copy,
+	.protect = uffd_protect,
+	.wake = uffd_wake,
+	.discard = uffd_discard,
+	.populate = uffd_populate,
+	.fetch = uffd_fetch,
+	.present = uffd_present,
+};
+
+static long new_uffd(int dev_fd)
+{
+	long fd = fl_syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), dev;
+
+	if (fd >= 0)
+		return fd;
+	if (dev_fd >= 0) {
+		long r = fl_syscall(SYS_ioctl, dev_fd, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+
+		if (r >= 0)
+			return r;
+	}
+	dev = fl_syscall(SYS_openat, AT_FDCWD, "/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	if (dev >= 0) {
+		long r = fl_syscall(SYS_ioctl, dev, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+
+		fl_syscall(SYS_close, dev);
+		return r < 0 ? fd : r;
+	}
+	return fd;
+}
+
+int fl_uffd_open(struct fl_uffd *u, int dev_fd, bool copy_only)
+{
+	static u64 nowhere[2];
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_THREAD_ID | (copy_only ? 0 : UFFD_FEATURE_MOVE),
+	};
+	long fd = new_uffd(dev_fd), r;
+
+	u->host.ops = &uffd_ops;
+	u->mem_fd = -1;
+	if (!u->nr_move) {
+		u->nr_move = &nowhere[0];
+		u->nr_copy = &nowhere[1];
+	}
+	if (fd < 0)
+		return (int)fd;
+	r = fl_syscall(SYS_ioctl, fd, UFFDIO_API, &api);
+	if (r < 0 && !copy_only) {
+		/* a failed handshake leaves the descriptor unusable: once more */
+		fl_syscall(SYS_close, fd);
+		return fl_uffd_open(u, dev_fd, true);
+	}
+	if (r < 0) {
+		fl_syscall(SYS_close, fd);
+		return (int)r;
+	}
+	u->host.can_move = !copy_only;
+	u->fd = (int)fd;
+	return 0;
+}
+
+int fl_uffd_register(struct fl_uffd *u, u64 start, u64 end, bool missing)
+{
+	struct uffdio_register reg = {
+		.range = {start, end - start},
+		.mode = UFFDIO_REGISTER_MODE_WP | (missing ? UFFDIO_REGISTER_MODE_MISSING : 0),
+	};
+
+	return (int)fl_syscall(SYS_ioctl, u->fd, UFFDIO_REGISTER, &reg);
+}
+
+int fl_uffd_unregister(struct fl_uffd *u, u64 start, u64 end)
+{
+	struct uffdio_range range = {start, end - start};
+
+	return (int)fl_syscall(SYS_ioctl, u->fd, UFFDIO_UNREGISTER, &range);
+}

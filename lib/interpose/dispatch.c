@@ -1,0 +1,101 @@
+/* From a patched site to its hook. */
+#include "interpose/hooks.h"
+
+#include <sys/mman.h>
+
+static fl_hook *hook_of(long nr)
+{
+	switch (nr) {
+	case SYS_mmap: return fl_hook_mmap;
+	case SYS_munmap: return fl_hook_munmap;
+	case SYS_mremap: return fl_hook_mremap;
+	case SYS_mprotect:
+	case SYS_pkey_mprotect: return fl_hook_mprotect;
+	case SYS_madvise: return fl_hook_madvise;
+	case SYS_brk: return fl_hook_brk;
+	case SYS_clone: return fl_hook_clone;
+	case SYS_clone3: return fl_hook_clone3;
+	case SYS_fork: return fl_hook_fork;
+	case SYS_mlock:
+	case SYS_mlock2: return fl_hook_mlock;
+	case SYS_munlock: return fl_hook_munlock;
+	case SYS_mlockall: return fl_hook_mlockall;
+	case SYS_munlockall: return fl_hook_munlockall;
+	case SYS_shmat:
+	case SYS_shmdt:
+	case SYS_remap_file_pages:
+	case SYS_io_setup:
+	case SYS_io_destroy: return fl_hook_other;
+	case SYS_vfork:
+	case SYS_execve:
+	case SYS_execveat:
+	case SYS_sched_getaffinity:
+	case SYS_sched_setaffinity: return fl_hook_barrier;
+	case SYS_dup2:
+	case SYS_dup3: return fl_hook_dup;
+	case SYS_exit: return fl_hook_exit;
+	case SYS_close: return fl_hook_close;
+	case SYS_close_range: return fl_hook_close_range;
+	default: return NULL;
+	}
+}
+
+enum fl_action fl_dispatch(struct fl_regs *regs)
+{
+	/* the registers lie on the program's stack, which may be managed memory:
+	 * not to be touched with a lock held */
+	struct fl_call c = {
+		.nr = (long)regs->rax,
+		.a = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9},
+	};
+	fl_hook *hook = fl.active ? hook_of(c.nr) : NULL;
+	enum fl_action action = hook ? hook(&c) : FL_NATIVE;
+
+	if (action == FL_DONE)
+		regs->rax = (u64)c.ret;
+	regs->new_sp = c.new_sp;
+	return action;
+}
+
+u64 fl_prot_flags(u64 prot)
+{
+	return (prot & PROT_READ ? FL_VM_READ : 0) | (prot & PROT_WRITE ? FL_VM_WRITE : 0) |
+		(prot & PROT_EXEC ? FL_VM_EXEC : 0);
+}
+
+void fl_manage(u64 start, u64 end, u64 flags)
+{
+	struct fl_vma v = {
+		.start = start,
+		.end = end,
+		.pgoff = start >> FL_PAGE_SHIFT,
+		.flags = flags,
+		.owner = FL_OWNER_MANAGED,
+	};
+
+	if (fl_uffd_register(&fl.uffd, start, end, true) < 0)
+		v.owner = FL_OWNER_KERNEL;
+	fl_mm_map(&fl.pager.mm, &v);
+}
+
+bool fl_all_managed(u64 start, u64 end)
+{
+	while (start < end) {
+		struct fl_vma *v = fl_vma_at(&fl.pager.mm, start);
+
+		if (!v || v->owner != FL_OWNER_MANAGED)
+			return false;
+		start = v->end;
+	}
+	return true;
+}
+
+bool fl_any_managed(u64 start, u64 end)
+{
+	struct fl_vma *v;
+
+	fl_for_each_vma_range(&fl.pager.mm, v, start, end)
+		if (v->owner == FL_OWNER_MANAGED)
+			return true;
+	return false;
+}

@@ -1,0 +1,63 @@
+/*
+ * exit(2) of one thread.
+ *
+ * On its way out the kernel writes to the program's memory: it clears the word
+ * that pthread_join waits for, and marks the robust mutexes that the thread
+ * holds. Faults of an exiting thread do not reach a userfaultfd, so a page that
+ * is not there then would be skipped in silence, and the joiner wait for ever.
+ * The pages are brought in here, and nothing is evicted until the thread is gone.
+ */
+#include "interpose/hooks.h"
+#include "fault/uffd-compat.h"
+
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+static void bring_in(u64 va)
+{
+	if (va)
+		fl_syscall(SYS_madvise, fl_page_down(va), FL_PAGE_SIZE, MADV_POPULATE_WRITE);
+}
+
+/* The list may be garbage, as far as we know: read it as another process would. */
+static bool peek(u64 va, void *to, size_t bytes)
+{
+	struct iovec local = {to, bytes}, remote = {(void *)va, bytes};
+
+	return fl_syscall(SYS_process_vm_readv, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0) ==
+		(long)bytes;
+}
+
+static void bring_in_robust_list(void)
+{
+	struct robust_list_head head, *at = NULL;
+	size_t bytes = 0;
+	u64 entry;
+
+	if (fl_syscall(SYS_get_robust_list, 0, &at, &bytes) < 0 || !at ||
+		!peek((u64)at, &head, sizeof(head)))
+		return;
+	entry = (u64)head.list.next & ~1ull; /* bit 0: priority inheritance */
+	for (int i = 0; i < ROBUST_LIST_LIMIT && entry != (u64)at; i++) {
+		bring_in(entry);
+		bring_in(entry + (u64)head.futex_offset);
+		if (!peek(entry, &entry, sizeof(entry)))
+			break;
+		entry &= ~1ull;
+	}
+	if (head.list_op_pending)
+		bring_in(((u64)head.list_op_pending & ~1ull) + (u64)head.futex_offset);
+}
+
+enum fl_action fl_hook_exit(struct fl_call *c)
+{
+	u32 tid = fl_gettid();
+
+	fl_lock(&fl.pager.lock);
+	fl_pager_hold(&fl.pager, tid);
+	fl_unlock(&fl.pager.lock);
+	bring_in_robust_list();
+	bring_in(fl_follow_tid_at(&fl.handler.follow, tid));
+	return FL_NATIVE;
+}

@@ -1,0 +1,70 @@
+/*
+ * The hooks: one function a system call, run in place of it.
+ *
+ * A hook runs on a hook stack with all signals blocked. It takes the mm lock,
+ * lets the kernel do its half, and records the effect in the mirror, so that
+ * nobody sees the one without the other. The result is the kernel's own.
+ *
+ * Context: hook stack, signals blocked, no lock held on entry or return.
+ */
+#ifndef FL_INTERPOSE_HOOKS_H
+#define FL_INTERPOSE_HOOKS_H
+
+#include "arch/x86_64/entry.h"
+#include "arch/x86_64/syscall.h"
+#include "runtime/runtime.h"
+
+struct fl_call {
+	long nr;
+	u64 a[6];
+	long ret;
+	u64 new_sp;	/* out: see struct fl_regs */
+};
+
+typedef enum fl_action fl_hook(struct fl_call *c);
+
+fl_hook fl_hook_mmap, fl_hook_munmap, fl_hook_mremap, fl_hook_mprotect, fl_hook_madvise,
+	fl_hook_brk, fl_hook_clone, fl_hook_clone3, fl_hook_fork, fl_hook_mlock, fl_hook_munlock,
+	fl_hook_mlockall, fl_hook_munlockall, fl_hook_other, fl_hook_close, fl_hook_close_range,
+	fl_hook_barrier, fl_hook_dup, fl_hook_exit;
+
+/* Lets the kernel do the call. */
+static inline long fl_call_kernel(const struct fl_call *c)
+{
+	return fl_syscall6(c->nr, c->a[0], c->a[1], c->a[2], c->a[3], c->a[4], c->a[5]);
+}
+
+static inline enum fl_action fl_done(struct fl_call *c, long ret)
+{
+	c->ret = ret;
+	return FL_DONE;
+}
+
+/* The mm lock, with room for one operation on VMAs. False: out of memory. */
+static inline bool fl_enter(void)
+{
+	fl_lock(&fl.pager.lock);
+	fl_count(&fl.pager, nr_mmap, 1);
+	if (fl_vma_prealloc(&fl.pager.mm, FL_VMA_MAX_NODES) == 0)
+		return true;
+	fl_unlock(&fl.pager.lock);
+	return false;
+}
+
+static inline void fl_leave(void)
+{
+	fl_unlock(&fl.pager.lock);
+}
+
+/* FL_VM_* of PROT_* bits. */
+u64 fl_prot_flags(u64 prot);
+
+/* Registers a new private anonymous range and enters it. On failure it is
+ * entered as the kernel's. */
+void fl_manage(u64 start, u64 end, u64 flags);
+
+/* Is every page of the range mapped and managed? */
+bool fl_all_managed(u64 start, u64 end);
+bool fl_any_managed(u64 start, u64 end);
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * madvise(2).
+ *
+ * Advice that drops pages drops them here too, resident or swapped. Advice on
+ * when to reclaim managed memory is ours to follow, and must not reach the
+ * kernel: it would reclaim pages behind the mirror's back.
+ */
+#include "interpose/hooks.h"
+#include "fault/uffd-compat.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define ADV_COLD	   20
+#define ADV_PAGEOUT	   21
+#define ADV_DONTNEED_LOCKED 24
+#define ADV_GUARD_INSTALL  102
+
+/* Drops the pages of every managed piece of the range as MADV_DONTNEED. The
+ * whole must be mapped; other pieces get the advice itself. */
+static long free_range(const struct fl_call *c, u64 start, u64 end)
+{
+	u64 at = start;
+	long ret = 0;
+
+	while (at < end) {
+		struct fl_vma *v = fl_vma_find(&fl.pager.mm, at);
+		u64 to;
+
+		if (!v || v->start >= end)
+			return -ENOMEM;
+		if (v->start > at) {
+			ret = -ENOMEM; /* a hole: the rest is done all the same */
+			at = v->start;
+		}
+		to = fl_min(v->end, end);
+		if (v->owner == FL_OWNER_MANAGED && !(v->flags & FL_VM_LOCKED)) {
+			fl_pager_harvest(&fl.pager, at, to);
+			fl_syscall(SYS_madvise, at, to - at, MADV_DONTNEED);
+			fl_pager_forget(&fl.pager, at, to);
+		} else {
+			long r = fl_syscall(SYS_madvise, at, to - at, c->a[2]);
+
+			if (r < 0)
+				return r;
+		}
+		at = to;
+	}
+	return ret;
+}
+
+static long dont_need(const struct fl_call *c, u64 start, u64 end)
+{
+	struct fl_vma *v = fl_vma_at(&fl.pager.mm, start);
+	long ret;
+
+	/* in one managed VMA the call cannot fail: take the frames back first */
+	if (v && v->end >= end && v->owner == FL_OWNER_MANAGED && !(v->flags & FL_VM_LOCKED))
+		fl_pager_harvest(&fl.pager, start, end);
+	ret = fl_call_kernel(c);
+	if (ret == -EINVAL && c->a[2] == MADV_DONTNEED) {
+		/* it stopped at a locked VMA; what lies before is gone */
+		fl_for_each_vma_range(&fl.pager.mm, v, start, end)
+			if (v->flags & FL_VM_LOCKED) {
+				end = fl_max(v->start, start);
+				break;
+			}
+	}
+	if (ret == 0 || ret == -ENOMEM || ret == -EINVAL)
+		for (u64 at = start; at < end;) {
+			v = fl_vma_find(&fl.pager.mm, at);
+			if (!v || v->start >= end)
+				break;
+			if (v->owner == FL_OWNER_MANAGED)
+				fl_pager_forget(&fl.pager, fl_max(at, v->start), fl_min(v->end, end));
+			at = v->end;
+		}
+	return ret;
+}
+
+static void flag(u64 start, u64 end, u64 advice)
+{
+	struct fl_mm *mm = &fl.pager.mm;
+
+	switch (advice) {
+	case MADV_DONTFORK: fl_mm_change(mm, start, end, FL_VM_DONTFORK, 0); break;
+	case MADV_DOFORK: fl_mm_change(mm, start, end, 0, FL_VM_DONTFORK); break;
+	case MADV_WIPEONFORK: fl_mm_change(mm, start, end, FL_VM_WIPEONFORK, 0); break;
+	case MADV_KEEPONFORK: fl_mm_change(mm, start, end, 0, FL_VM_WIPEONFORK); break;
+	case MADV_DONTDUMP: fl_mm_change(mm, start, end, FL_VM_DONTDUMP, 0); break;
+	case MADV_DODUMP: fl_mm_change(mm, start, end, 0, FL_VM_DONTDUMP); break;
+	case MADV_HUGEPAGE: fl_mm_change(mm, start, end, FL_VM_HUGEPAGE, FL_VM_NOHUGEPAGE); break;
+	case MADV_NOHUGEPAGE: fl_mm_change(mm, start, end, FL_VM_NOHUGEPAGE, FL_VM_HUGEPAGE); break;
+	case MADV_MERGEABLE: fl_mm_change(mm, start, end, FL_VM_MERGEABLE, 0); break;
+	case MADV_UNMERGEABLE: fl_mm_change(mm, start, end, 0, FL_VM_MERGEABLE); break;
+	default: break;
+	}
+}
+
+enum fl_action fl_hook_madvise(struct fl_call *c)
+{
+	u64 start = c->a[0], end = start + fl_page_up(c->a[1]), advice = c->a[2];
+	long ret;
+
+	/* populating faults pages in, so no lock may be held; an empty or
+	 * misaligned range is the kernel's to judge */
+	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE ||
+		(start & ~FL_PAGE_MASK) || end <= start)
+		return FL_NATIVE;
+	if (!fl_enter())
+		return fl_done(c, -ENOMEM);
+	switch (advice) {
+	case MADV_FREE:
+		ret = fl_any_managed(start, end) ? free_range(c, start, end) : fl_call_kernel(c);
+		break;
+	case MADV_DONTNEED:
+	case ADV_DONTNEED_LOCKED:
+	case ADV_GUARD_INSTALL:
+		ret = dont_need(c, start, end);
+		break;
+	case MADV_WILLNEED:
+	case ADV_COLD:
+	case ADV_PAGEOUT:
+	case MADV_MERGEABLE: /* shared by content, a page could not be moved any more */
+		ret = fl_all_managed(start, end) ? 0 : fl_call_kernel(c);
+		break;
+	default:
+		ret = fl_call_kernel(c);
+	}
+	if (ret == 0)
+		flag(start, end, advice);
+	fl_leave();
+	return fl_done(c, ret);
+}

@@ -1,0 +1,175 @@
+/* mmap(2), munmap(2), mprotect(2), brk(2). */
+#include "interpose/hooks.h"
+#include "fault/uffd-compat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#define TASK_SIZE (1ull << 47)
+
+/* Beyond this many VMAs munmap may fail for want of one more, after pages were
+ * taken back from the range. vm.max_map_count is 65530 by default. */
+#define MANY_VMAS 60000u
+
+/* What we page ourselves: private anonymous memory that may be evicted. Thread
+ * stacks stay: signal frames and hooks need them in memory. */
+static bool is_ours(u64 flags)
+{
+	return (flags & MAP_ANONYMOUS) && (flags & MAP_TYPE) == MAP_PRIVATE &&
+		!(flags & (MAP_STACK | MAP_GROWSDOWN | MAP_HUGETLB | MAP_LOCKED));
+}
+
+static u64 huge_size(u64 flags)
+{
+	u64 shift = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
+
+	return 1ull << (shift ? shift : 21);
+}
+
+static void enter_kernels(const struct fl_call *c, u64 start, u64 end)
+{
+	u64 flags = c->a[3];
+	struct fl_vma v = {
+		.start = start,
+		.end = end,
+		.pgoff = c->a[5] >> FL_PAGE_SHIFT,
+		.flags = fl_prot_flags(c->a[2]),
+		.owner = FL_OWNER_KERNEL,
+	};
+	struct stat st;
+
+	if ((flags & MAP_TYPE) != MAP_PRIVATE)
+		v.flags |= FL_VM_SHARED;
+	if (flags & MAP_GROWSDOWN)
+		v.flags |= FL_VM_GROWSDOWN;
+	if (flags & MAP_STACK)
+		v.flags |= FL_VM_STACK;
+	if (flags & MAP_HUGETLB)
+		v.flags |= FL_VM_HUGETLB;
+	if (flags & MAP_LOCKED)
+		v.flags |= FL_VM_LOCKED;
+	if (!(flags & MAP_ANONYMOUS) && fl_syscall(SYS_fstat, c->a[4], &st) == 0) {
+		v.flags |= FL_VM_FILE;
+		v.dev = st.st_dev;
+		v.ino = st.st_ino;
+	} else if (!(v.flags & FL_VM_SHARED)) {
+		v.pgoff = start >> FL_PAGE_SHIFT;
+	}
+	fl_mm_map(&fl.pager.mm, &v);
+}
+
+enum fl_action fl_hook_mmap(struct fl_call *c)
+{
+	u64 flags = c->a[3], start, end;
+	struct fl_call k = *c;
+	bool ours = is_ours(flags);
+	long ret;
+
+	if (!fl_enter())
+		return fl_done(c, -ENOMEM);
+	if (ours) /* populated once it is registered, through faults of ours */
+		k.a[3] &= ~(u64)MAP_POPULATE;
+	ret = fl_call_kernel(&k);
+	if (fl_is_err(ret)) {
+		fl_leave();
+		return fl_done(c, ret);
+	}
+	start = (u64)ret;
+	end = start + ((flags & MAP_HUGETLB) && (flags & MAP_ANONYMOUS) ?
+		(c->a[1] + huge_size(flags) - 1) & ~(huge_size(flags) - 1) : fl_page_up(c->a[1]));
+	fl_pager_forget(&fl.pager, start, end); /* MAP_FIXED has replaced what was there */
+	if (ours)
+		fl_manage(start, end, fl_prot_flags(c->a[2]) |
+			(flags & MAP_NORESERVE ? FL_VM_NORESERVE : 0));
+	else
+		enter_kernels(c, start, end);
+	if (fl.mlock_future && ours)
+		fl_mm_change(&fl.pager.mm, start, end, FL_VM_LOCKED, 0);
+	fl_leave();
+	if (ours && fl.mlock_future) {
+		long r = fl.mlock_future_onfault ? fl_syscall(SYS_mlock2, start, end - start, 1) :
+						   fl_syscall(SYS_mlock, start, end - start);
+
+		if (r < 0 && r != -ENOMEM) {
+			struct fl_call undo = {.nr = SYS_munmap, .a = {start, end - start}};
+
+			fl_hook_munmap(&undo);
+			return fl_done(c, -EAGAIN);
+		}
+	} else if (ours && (flags & MAP_POPULATE) && !(flags & MAP_NONBLOCK)) {
+		fl_syscall(SYS_madvise, start, end - start,
+			c->a[2] & PROT_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+	}
+	return fl_done(c, ret);
+}
+
+enum fl_action fl_hook_munmap(struct fl_call *c)
+{
+	u64 start = c->a[0], end = start + fl_page_up(c->a[1]);
+	long ret;
+
+	if ((start & ~FL_PAGE_MASK) || end <= start || end > TASK_SIZE)
+		return FL_NATIVE; /* an error, or nothing at all */
+	if (!fl_enter())
+		return fl_done(c, -ENOMEM);
+	if (fl.pager.mm.map_count < MANY_VMAS)
+		fl_pager_harvest(&fl.pager, start, end);
+	ret = fl_call_kernel(c);
+	if (ret == 0) {
+		fl_pager_forget(&fl.pager, start, end);
+		fl_mm_unmap(&fl.pager.mm, start, end);
+	}
+	fl_leave();
+	return fl_done(c, ret);
+}
+
+enum fl_action fl_hook_mprotect(struct fl_call *c)
+{
+	const u64 all = FL_VM_READ | FL_VM_WRITE | FL_VM_EXEC;
+	u64 start = c->a[0], end = start + fl_page_up(c->a[1]), set = fl_prot_flags(c->a[2]);
+	long ret;
+
+	if ((start & ~FL_PAGE_MASK) || end <= start || end > TASK_SIZE)
+		return FL_NATIVE;
+	if (!fl_enter())
+		return fl_done(c, -ENOMEM);
+	ret = fl_call_kernel(c);
+	if (ret == 0 && !(c->a[2] & (PROT_GROWSDOWN | PROT_GROWSUP)))
+		fl_mm_change(&fl.pager.mm, start, end, set, all & ~set);
+	else if (ret == 0 || ret == -ENOMEM || ret == -EACCES)
+		fl_resync(false); /* done in part */
+	fl_leave();
+	return fl_done(c, ret);
+}
+
+enum fl_action fl_hook_brk(struct fl_call *c)
+{
+	struct fl_mm *mm = &fl.pager.mm;
+	u64 old, new;
+	long ret;
+
+	if (!fl_enter())
+		return fl_done(c, fl_syscall(SYS_brk, 0));
+	old = mm->brk ? mm->brk : (u64)fl_syscall(SYS_brk, 0);
+	ret = fl_call_kernel(c);
+	new = fl_page_up(ret);
+	if (!mm->start_brk)
+		mm->start_brk = old; /* no heap at start: it begins here */
+	if (new > fl_page_up(old)) {
+		fl_pager_forget(&fl.pager, fl_page_up(old), new);
+		fl_manage(fl_page_up(old), new, FL_VM_READ | FL_VM_WRITE | FL_VM_HEAP);
+		if (fl.mlock_future)
+			fl_mm_change(mm, fl_page_up(old), new, FL_VM_LOCKED, 0);
+	} else if (new < fl_page_up(old)) {
+		fl_pager_forget(&fl.pager, new, fl_page_up(old));
+		fl_mm_unmap(mm, new, fl_page_up(old));
+	}
+	mm->brk = (u64)ret;
+	fl_leave();
+	if (fl.mlock_future && new > fl_page_up(old))
+		fl_syscall(SYS_mlock, fl_page_up(old), new - fl_page_up(old));
+	return fl_done(c, ret);
+}

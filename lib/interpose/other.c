@@ -1,0 +1,68 @@
+/*
+ * Calls that map memory which stays with the kernel, calls that must not meet
+ * the fault handler at work, and calls that would close descriptors of ours.
+ */
+#include "interpose/hooks.h"
+
+#include "machine/handoff.h"
+
+#include <errno.h>
+
+/* shmat, shmdt, remap_file_pages, io_setup, io_destroy: rare, and told best by
+ * /proc/self/maps. */
+enum fl_action fl_hook_other(struct fl_call *c)
+{
+	long ret;
+
+	if (!fl_enter())
+		return fl_done(c, -ENOMEM);
+	ret = fl_call_kernel(c);
+	if (!fl_is_err(ret))
+		fl_resync(false);
+	fl_leave();
+	return fl_done(c, ret);
+}
+
+/* Calls that read, set or hand on the CPU mask of a thread: the fault handler
+ * narrows it for the moment of a wake-up, with the lock held. */
+enum fl_action fl_hook_barrier(struct fl_call *c)
+{
+	fl_lock(&fl.pager.lock);
+	fl_unlock(&fl.pager.lock);
+	return FL_NATIVE;
+}
+
+enum fl_action fl_hook_close(struct fl_call *c)
+{
+	int fd = (int)c->a[0];
+
+	/* to the program these numbers are not open */
+	if (fd >= fl.fd_base && fd < fl.fd_base + FL_FDS_RESERVED)
+		return fl_done(c, -EBADF);
+	return FL_NATIVE;
+}
+
+/* Onto a number of ours: as if the limit of open files were below it. */
+enum fl_action fl_hook_dup(struct fl_call *c)
+{
+	int to = (int)c->a[1];
+
+	if (to >= fl.fd_base && to < fl.fd_base + FL_FDS_RESERVED)
+		return fl_done(c, -EBADF);
+	return FL_NATIVE;
+}
+
+enum fl_action fl_hook_close_range(struct fl_call *c)
+{
+	u32 first = (u32)c->a[0], last = (u32)c->a[1];
+	u32 ours = (u32)fl.fd_base, past = ours + FL_FDS_RESERVED;
+	long ret = 0;
+
+	if (first > last || last < ours || first >= past)
+		return FL_NATIVE;
+	if (first < ours)
+		ret = fl_syscall(SYS_close_range, first, ours - 1, c->a[2]);
+	if (ret == 0 && last >= past)
+		ret = fl_syscall(SYS_close_range, past, last, c->a[2]);
+	return fl_done(c, ret);
+}

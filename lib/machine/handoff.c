@@ -1,0 +1,56 @@
+/* Descriptors at reserved numbers; see handoff.h. */
+#include "machine/handoff.h"
+#include "machine/machine.h"
+#include "arch/x86_64/syscall.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+int fl_fd_base(void)
+{
+	struct rlimit rl = {1024, 1024};
+
+	fl_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &rl);
+	/* higher numbers would make the kernel's table larger, and fork dearer */
+	u64 limit = fl_min((u64)rl.rlim_cur, 1024u);
+
+	return limit > 2 * FL_FDS_RESERVED ? (int)limit - FL_FDS_RESERVED - 8 : FL_FDS_RESERVED;
+}
+
+int fl_fd_place(int base, enum fl_fd which, int fd, bool cloexec)
+{
+	int to = base + (int)which;
+	long r;
+
+	if (fd == to) {
+		r = fl_syscall(SYS_fcntl, fd, F_SETFD, cloexec ? FD_CLOEXEC : 0);
+		return r < 0 ? (int)r : fd;
+	}
+	r = fl_syscall(SYS_dup3, fd, to, cloexec ? O_CLOEXEC : 0);
+	if (r < 0)
+		return (int)r;
+	fl_syscall(SYS_close, fd);
+	return to;
+}
+
+int fl_fd_import(const char *value)
+{
+	struct fl_machine *t;
+	u64 v = 0;
+	bool ok;
+	long r;
+
+	for (; value && *value >= '0' && *value <= '9'; value++)
+		v = v * 10 + (u64)(*value - '0');
+	if (!value || *value || !v || v > 1 << 20)
+		return -1;
+	r = fl_syscall(SYS_mmap, NULL, FL_PAGE_SIZE, PROT_READ, MAP_SHARED, v + FL_FD_MEM, 0);
+	if (fl_is_err(r))
+		return -1;
+	t = (struct fl_machine *)r;
+	ok = t->magic == FL_MACHINE_MAGIC && t->version == FL_MACHINE_VERSION;
+	fl_syscall(SYS_munmap, t, FL_PAGE_SIZE);
+	return ok && fl_syscall(SYS_fcntl, v + FL_FD_SWAP, F_GETFD) >= 0 ? (int)v : -1;
+}

@@ -1,0 +1,39 @@
+/* Between the files of lib/machine only. */
+#ifndef FL_MACHINE_INTERNAL_H
+#define FL_MACHINE_INTERNAL_H
+
+#include "machine/machine.h"
+
+/* Everything that the view's bitmaps name goes back; the bitmaps end empty.
+ * proc_lock held; these take zone_lock and swap_lock. */
+void fl_zone_release_all(struct fl_machine_view *v);
+void fl_swap_release_all(struct fl_machine_view *v);
+
+/* The bitmaps of record proc, mapped; *ret_map is to be unmapped (held_stride).
+ * NULL if there is no memory for it. */
+const u64 *fl_held_of(const struct fl_machine_view *v, u32 proc, u64 **ret_map);
+
+/* proc_lock held. */
+int fl_swap_validate(struct fl_machine_view *v, char *why, size_t why_bytes);
+
+void fl_stats_fold(struct fl_proc_stats *to, const struct fl_proc_stats *from);
+
+static inline void fl_bit_set(u64 *map, u32 i)
+{
+	map[i / 64] |= 1ull << i % 64;
+}
+
+static inline bool fl_bit_clear(u64 *map, u32 i)
+{
+	bool was = map[i / 64] >> i % 64 & 1;
+
+	map[i / 64] &= ~(1ull << i % 64);
+	return was;
+}
+
+static inline bool fl_bit_get(const u64 *map, u32 i)
+{
+	return map[i / 64] >> i % 64 & 1;
+}
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * Making and mapping the machine: layout of its memory file, the swap file.
+ * See machine.h; processes are in procs.c, frames in zone.c, slots in swap.c.
+ */
+#include "machine/machine.h"
+#include "arch/x86_64/syscall.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+
+/* Frames that a budget keeps back: a page copied in or out exists twice for a
+ * moment, and swap requests of a dying process may still be under way. */
+#define TRANSIT_FRAMES 64u
+
+#define DEFAULT_MAX_SLOTS (1u << 24) /* 64 GiB of swap unless size= says more */
+
+u64 fl_now_ns(void)
+{
+	struct timespec ts;
+
+	fl_syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
+	return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
+}
+
+u64 fl_cycles_to_ns(const struct fl_machine *t, u64 cycles)
+{
+	return cycles / t->cycles_per_us * 1000 + cycles % t->cycles_per_us * 1000 / t->cycles_per_us;
+}
+
+/* The processor does not tell: 200 us of both clocks do, to a part in a thousand. */
+static u64 measure_cycles_per_us(void)
+{
+	u64 ns = fl_now_ns(), cycles = fl_cycles(), took;
+
+	while ((took = fl_now_ns() - ns) < 200000)
+		;
+	return fl_max((fl_cycles() - cycles) * 1000 / took, 1u);
+}
+
+static u32 total_ram_frames(void)
+{
+	struct sysinfo si;
+
+	fl_syscall(SYS_sysinfo, &si);
+	return (u32)fl_min((u64)si.totalram * si.mem_unit / FL_PAGE_SIZE, 1ull << 31);
+}
+
+static u64 lay(u64 *at, u64 bytes)
+{
+	u64 start = fl_page_up(*at);
+
+	*at = start + bytes;
+	return start;
+}
+
+static void lay_out(struct fl_machine *t)
+{
+	u64 at = sizeof(*t), frames = t->nframes;
+
+	t->procs_at = lay(&at, sizeof(struct fl_proc) * FL_NR_PROCS);
+	t->next_at = lay(&at, frames * 4);
+	t->prev_at = lay(&at, frames * 4);
+	t->order_at = lay(&at, frames);
+	t->refs_at = lay(&at, frames * 2);
+	t->slot_count_at = lay(&at, (u64)t->max_slots * 2);
+	t->slot_used_at = lay(&at, t->max_slots / FL_SLOT_CLUSTER);
+	t->held_slots_at = fl_page_up((frames + 7) / 8);
+	t->held_stride = t->held_slots_at + fl_page_up(t->max_slots / 8);
+	t->held_at = lay(&at, 0);
+	t->file_bytes = t->held_at + t->held_stride * FL_NR_PROCS;
+}
+
+static int open_swap(const struct fl_config *c, char *why, size_t n)
+{
+	const char *path = c->swap_path[0] ? c->swap_path : NULL;
+	int flags = O_RDWR | O_CLOEXEC, direct = O_DIRECT;
+	long fd;
+
+	if (!path)
+		path = "/tmp";
+	for (;;) {
+		fd = fl_syscall(SYS_openat, AT_FDCWD, path, flags | direct | O_TMPFILE | O_EXCL, 0600);
+		if (fd == -EINVAL && direct) { /* no O_DIRECT here (an old tmpfs) */
+			direct = 0;
+			continue;
+		}
+		break;
+	}
+	if (fd == -ENOTDIR || fd == -ENOENT) {
+		/* a file's name: made, opened and unlinked; its folder must exist */
+		fd = fl_syscall(SYS_openat, AT_FDCWD, path, flags | O_DIRECT | O_CREAT | O_EXCL, 0600);
+		if (fd == -EINVAL) {
+			fl_syscall(SYS_unlink, path); /* made, and then not opened */
+			fd = fl_syscall(SYS_openat, AT_FDCWD, path, flags | O_CREAT | O_EXCL, 0600);
+		}
+		if (fd == -EEXIST) {
+			fl_format(why, n, "swap %s: exists already and is not a directory: name a directory, or a file to be made", path);
+			return -EEXIST;
+		}
+		if (fd >= 0)
+			fl_syscall(SYS_unlink, path);
+	} else if (fd == -EOPNOTSUPP || fd == -EISDIR) {
+		/* a file system without O_TMPFILE */
+		char name[FL_PATH_MAX + 32];
+
+		fl_format(name, sizeof(name), "%s/faultline-swap-%d-%lx", path,
+			(int)fl_syscall(SYS_getpid), fl_cycles());
+		fd = fl_syscall(SYS_openat, AT_FDCWD, name, flags | O_CREAT | O_EXCL, 0600);
+		if (fd >= 0)
+			fl_syscall(SYS_unlink, name);
+	}
+	if (fd < 0) {
+		fl_format(why, n, "swap file in %s: %s: name a writable directory with --swap file:DIR", path, fl_errname((int)-fd));
+		return (int)fd;
+	}
+	return (int)fd;
+}
+
+int fl_machine_create(const struct fl_config *c, int *ret_mem_fd, int *ret_swap_fd, char *why,
+	size_t n)
+{
+	struct fl_machine *t;
+	int swap_fd = -1;
+	long fd, r;
+
+	swap_fd = open_swap(c, why, n);
+	if (swap_fd < 0)
+		return swap_fd;
+	fd = fl_syscall(SYS_memfd_create, "faultline", MFD_CLOEXEC);
+	if (fd < 0) {
+		fl_format(why, n, "shared memory: %s: is the kernel older than 3.17?", fl_errname((int)-fd));
+		fl_syscall(SYS_close, swap_fd);
+		return (int)fd;
+	}
+	struct fl_machine head = {.magic = FL_MACHINE_MAGIC, .version = FL_MACHINE_VERSION};
+	u32 ram = total_ram_frames();
+
+	head.config = *c;
+	head.nframes = c->ram_bytes ?
+		(u32)fl_min(c->ram_bytes / FL_PAGE_SIZE, (u64)1 << 31) - TRANSIT_FRAMES : ram;
+	head.max_slots = c->swap_max_bytes ?
+		(u32)fl_min(c->swap_max_bytes / FL_PAGE_SIZE, (u64)1 << 31) : DEFAULT_MAX_SLOTS;
+	head.max_slots = (u32)fl_max(head.max_slots & ~(FL_SLOT_CLUSTER - 1), FL_SLOT_CLUSTER);
+	lay_out(&head);
+
+	r = fl_syscall(SYS_ftruncate, fd, head.file_bytes);
+	if (r == 0)
+		r = fl_syscall(SYS_mmap, NULL, fl_page_up(sizeof(*t)), PROT_READ | PROT_WRITE,
+			MAP_SHARED, fd, 0);
+	if (fl_is_err(r)) {
+		fl_format(why, n, "shared memory: %s: is a file size limit (ulimit -f) in force?", fl_errname((int)-r));
+		fl_syscall(SYS_close, swap_fd);
+		fl_syscall(SYS_close, fd);
+		return (int)r;
+	}
+	t = (struct fl_machine *)r;
+	*t = head;
+	t->start_ns = fl_now_ns();
+	t->start_cycles = fl_cycles();
+	t->cycles_per_us = measure_cycles_per_us();
+	fl_shlock_init(&t->proc_lock, FL_RANK_PROC);
+	fl_shlock_init(&t->zone_lock, FL_RANK_ZONE);
+	fl_shlock_init(&t->swap_lock, FL_RANK_SWAP);
+	fl_buddy_init(&t->zone, t->nframes);
+	fl_slots_init(&t->slots, t->max_slots);
+	fl_syscall(SYS_munmap, t, fl_page_up(sizeof(*t)));
+	*ret_mem_fd = (int)fd;
+	*ret_swap_fd = swap_fd;
+	return 0;
+}
+
+int fl_machine_open(struct fl_machine_view *v, int mem_fd, int swap_fd)
+{
+	struct fl_machine *head;
+	u64 bytes;
+	long r;
+
+	memset(v, 0, sizeof(*v));
+	r = fl_syscall(SYS_mmap, NULL, FL_PAGE_SIZE, PROT_READ, MAP_SHARED, mem_fd, 0);
+	if (fl_is_err(r))
+		return (int)r;
+	head = (struct fl_machine *)r;
+	if (head->magic != FL_MACHINE_MAGIC || head->version != FL_MACHINE_VERSION) {
+		fl_syscall(SYS_munmap, head, FL_PAGE_SIZE);
+		return -EINVAL;
+	}
+	bytes = head->held_at;
+	fl_syscall(SYS_munmap, head, FL_PAGE_SIZE);
+	r = fl_syscall(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
+		mem_fd, 0);
+	if (fl_is_err(r))
+		return (int)r;
+	v->t = (struct fl_machine *)r;
+	v->mapped_bytes = bytes;
+	v->mem_fd = mem_fd;
+	v->swap_fd = swap_fd;
+	v->procs = (struct fl_proc *)(r + v->t->procs_at);
+	v->zone.next = (u32 *)(r + v->t->next_at);
+	v->zone.prev = (u32 *)(r + v->t->prev_at);
+	v->zone.order = (u8 *)(r + v->t->order_at);
+	v->refs = (u16 *)(r + v->t->refs_at);
+	v->slots.count = (u16 *)(r + v->t->slot_count_at);
+	v->slots.used = (u8 *)(r + v->t->slot_used_at);
+	return 0;
+}

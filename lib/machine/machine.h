@@ -1,0 +1,170 @@
+/*
+ * The machine: what the processes of a tree share. One memory file (memfd) with the
+ * options, the process table, the zone (which frames of the budget are free,
+ * and how many processes use each) and the swap map.
+ *
+ * Frame numbers are the tree's: after fork(2) parent and child hold the same
+ * frame, counted twice in refs. What a frame number means in one process (its
+ * place in the pool, its page, its lists) is private to that process.
+ *
+ * Every process also marks in two bitmaps of its own which frames and slots
+ * it holds. When it dies without a word, by SIGKILL or exec, any other process
+ * reads them and gives back what was held: fl_machine_reap().
+ *
+ * `faultline run` makes the tree and hands its descriptors down; without the
+ * tool the first process makes it.
+ *
+ * Context: any thread, fault path, after fork; never while a lock of rank
+ * FL_RANK_PROC or higher is held.
+ */
+#ifndef FL_MACHINE_TREE_H
+#define FL_MACHINE_TREE_H
+
+#include "base/config.h"
+#include "base/lock.h"
+#include "faultline/stats.h"
+#include "mm/buddy.h"
+#include "swap/slots.h"
+
+#define FL_MACHINE_MAGIC	0x31656e696c746c66ull
+#define FL_MACHINE_VERSION 1
+#define FL_NR_PROCS	4096
+
+enum fl_proc_state {
+	FL_PROC_FREE,
+	FL_PROC_NEW,	/* being set up: by a fork, or by a start of a program */
+	FL_PROC_LIVE,
+	FL_PROC_DEAD,	/* gone, everything given back; counters still to be read */
+};
+
+/* A process's record. Guarded by proc_lock, but for stats and the doorbell. */
+struct fl_proc {
+	u32 state;
+	u32 ppid;
+	/* changed together, by one store: between the halves of a fork the
+	 * parent's, then the child's */
+	union {
+		struct {
+			u32 pid;
+			u32 keeper_tid;	/* thread whose life is that of the program image */
+		};
+		u64 life;
+	};
+	u32 doorbell;	/* futex: bumped to wake the process's kswapd */
+	u32 wanted;	/* frames that others ask it to give back */
+	u32 held;	/* frames it holds, shared ones included (for choosing a victim) */
+	u32 pad;
+	char comm[16];
+	struct fl_proc_stats stats;
+};
+
+struct fl_machine {
+	u64 magic;
+	u32 version;
+	u32 nframes;		/* the budget, in frames */
+	struct fl_config config;
+	u64 file_bytes;		/* of the memfd */
+	u64 start_ns, start_cycles;
+	u64 cycles_per_us;
+	u32 root_pid;
+	u32 max_slots;
+	u32 swap_full;		/* the swap file could not grow: errno of the last try */
+
+	struct fl_shlock proc_lock;
+	struct fl_shlock zone_lock;
+	struct fl_shlock swap_lock;
+
+	struct fl_buddy zone;
+	u32 frames_used;	/* allocated from the zone */
+	u32 frames_peak;
+	u32 freed_seq;		/* futex: bumped whenever frames come back */
+	u32 starved;		/* processes waiting for frames now */
+	struct fl_slots slots;
+	u32 slots_peak;
+
+	u64 unmanaged_bytes;	/* of all live processes, as last sampled */
+	u64 unmanaged_peak_bytes;
+
+	u32 nr_procs;		/* records in use, from 0 */
+	u32 nr_seen;		/* processes ever */
+	u32 nr_folded;		/* records reused; their counters are in gone */
+	struct fl_proc_stats gone;
+
+	/* where the arrays lie in the file */
+	u64 procs_at, next_at, prev_at, order_at, refs_at, slot_count_at, slot_used_at, held_at;
+	u64 held_stride;	/* bytes of one process's two bitmaps */
+	u64 held_slots_at;	/* second bitmap, from the start of the first */
+};
+
+/* One process's view of its tree. */
+struct fl_machine_view {
+	struct fl_machine *t;
+	int mem_fd, swap_fd;
+	struct fl_proc *procs, *self;
+	struct fl_buddy_arrays zone;
+	u16 *refs;		/* users of each frame */
+	struct fl_slot_arrays slots;
+	u64 *held_frames, *held_slots;	/* of self */
+	u64 mapped_bytes;
+	u32 parent;	/* a child's view, before it is born: its parent's record */
+};
+
+/* Makes a machine for the options: its memory file and swap file (O_TMPFILE,
+ * 0600, O_DIRECT). Returns 0, or -errno with one line in why. */
+int fl_machine_create(const struct fl_config *c, int *ret_mem_fd, int *ret_swap_fd, char *why,
+	size_t why_bytes);
+
+/* Maps the tree. self is not set. 0 or -errno. */
+int fl_machine_open(struct fl_machine_view *v, int mem_fd, int swap_fd);
+
+/* Takes a record for pid, or takes over the one of a program image that pid
+ * has replaced by exec. 0, or -EAGAIN when the table is full. */
+int fl_proc_enter(struct fl_machine_view *v, u32 pid, u32 keeper_tid);
+
+/* fork(2), in the parent: a record in state NEW for the child, with bitmaps
+ * of its own mapped into *child. Then fill it with fl_zone_dup and
+ * fl_slot_dup_held on the child's view. In the child the view replaces the
+ * parent's; on failure fl_proc_abandon gives everything back. */
+int fl_proc_fork(struct fl_machine_view *v, struct fl_machine_view *child);
+void fl_proc_settle(struct fl_machine_view *v, u32 pid, u32 keeper_tid); /* in the child: LIVE */
+void fl_proc_abandon(struct fl_machine_view *v, struct fl_machine_view *child);
+/* The parent, when the kernel has made the child: who it is. */
+void fl_proc_born(struct fl_machine_view *child, u32 pid);
+void fl_proc_unmap_child(struct fl_machine_view *child);			/* the parent: done */
+
+/* Gives back what dead processes held; returns the number found dead. */
+u32 fl_machine_reap(struct fl_machine_view *v);
+
+/* Frames. alloc returns the first of 2^order frames, each with one user, or
+ * FL_NO_FRAME; best takes a smaller block if need be. */
+u32 fl_zone_alloc_best(struct fl_machine_view *v, u32 order, u32 *ret_order);
+void fl_zone_put(struct fl_machine_view *v, u32 frame, u32 order);	/* block held by self alone */
+bool fl_zone_put_shared(struct fl_machine_view *v, u32 frame);	/* true: that was the last user */
+void fl_zone_dup(struct fl_machine_view *child, const u32 *frames, u32 n);
+u32 fl_zone_refs(const struct fl_machine_view *v, u32 frame);
+u32 fl_zone_free_frames(const struct fl_machine_view *v);
+
+/* Asks the other processes that hold more than held frames for n frames, each
+ * for its share, by their doorbells. Returns how many were asked. */
+u32 fl_machine_beg(struct fl_machine_view *v, u32 n, u32 held);
+
+/* Slots of the swap file. */
+u32 fl_swap_alloc(struct fl_machine_view *v, u32 want, u32 *ret_slot, int *ret_err);
+void fl_swap_put(struct fl_machine_view *v, u32 slot);
+void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n);
+u32 fl_swap_count(const struct fl_machine_view *v, u32 slot);
+
+/* A process's unmanaged memory as it is now. */
+void fl_proc_unmanaged(struct fl_machine *t, struct fl_proc *p, u64 bytes);
+
+/* Adds everything up: the records in use and those folded away. */
+void fl_machine_totals(const struct fl_machine_view *v, struct fl_proc_stats *ret);
+
+/* Recounts zone and swap map against the bitmaps of all processes, locks
+ * held. 0, or -1 with a sentence in why. */
+int fl_machine_validate(struct fl_machine_view *v, char *why, size_t why_bytes);
+
+u64 fl_now_ns(void);
+u64 fl_cycles_to_ns(const struct fl_machine *t, u64 cycles);
+
+#endif

@@ -1,0 +1,264 @@
+/*
+ * The process table: entering, forking, dying; see machine.h.
+ *
+ * A record names a keeper, a thread that lives exactly as long as the program
+ * image: Faultline's fault handler. exec(2) and exit(2) both end it, so one
+ * tgkill(pid, tid, 0) tells whether what the record says it holds is held.
+ */
+#include "machine/machine.h"
+#include "machine/internal.h"
+#include "arch/x86_64/syscall.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+const u64 *fl_held_of(const struct fl_machine_view *v, u32 proc, u64 **ret_map)
+{
+	const struct fl_machine *t = v->t;
+	long r = fl_syscall(SYS_mmap, NULL, t->held_stride, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_NORESERVE, v->mem_fd, t->held_at + t->held_stride * proc);
+
+	*ret_map = fl_is_err(r) ? NULL : (u64 *)r;
+	return *ret_map;
+}
+
+static bool is_gone(const struct fl_proc *p)
+{
+	struct fl_proc who = {.life = __atomic_load_n(&p->life, __ATOMIC_ACQUIRE)};
+
+	return (p->state == FL_PROC_LIVE || p->state == FL_PROC_NEW) && who.pid && who.keeper_tid &&
+		fl_syscall(SYS_tgkill, who.pid, who.keeper_tid, 0) == -ESRCH;
+}
+
+/* Gives back all that the record's bitmaps name. proc_lock held. */
+static void release_held(struct fl_machine_view *v, struct fl_proc *p)
+{
+	struct fl_machine_view dead = *v;
+	u64 *held;
+
+	if (!fl_held_of(v, (u32)(p - v->procs), &held))
+		return;
+	dead.self = p;
+	dead.held_frames = held;
+	dead.held_slots = (u64 *)((char *)held + v->t->held_slots_at);
+	fl_zone_release_all(&dead);
+	fl_swap_release_all(&dead);
+	fl_syscall(SYS_munmap, held, v->t->held_stride);
+	p->held = 0;
+	p->stats.rss_bytes = p->stats.swap_bytes = 0;
+	fl_proc_unmanaged(v->t, p, 0);
+	p->stats.bookkeeping_bytes = 0;
+}
+
+void fl_proc_unmanaged(struct fl_machine *t, struct fl_proc *p, u64 bytes)
+{
+	u64 now = __atomic_add_fetch(
+		&t->unmanaged_bytes, bytes - p->stats.unmanaged_bytes, __ATOMIC_RELAXED);
+	u64 peak = __atomic_load_n(&t->unmanaged_peak_bytes, __ATOMIC_RELAXED);
+
+	while (now > peak && !__atomic_compare_exchange_n(&t->unmanaged_peak_bytes, &peak, now,
+				     false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+		;
+	p->stats.unmanaged_bytes = bytes;
+	p->stats.unmanaged_peak_bytes = fl_max(p->stats.unmanaged_peak_bytes, bytes);
+}
+
+void fl_stats_fold(struct fl_proc_stats *to, const struct fl_proc_stats *from)
+{
+	for (int i = 0; i < FL_NR_COUNTERS; i++)
+		to->counter[i] += from->counter[i];
+	to->rss_bytes += from->rss_bytes;
+	to->swap_bytes += from->swap_bytes;
+	to->unmanaged_bytes += from->unmanaged_bytes;
+	to->bookkeeping_bytes += from->bookkeeping_bytes;
+	to->rss_peak_bytes = fl_max(to->rss_peak_bytes, from->rss_peak_bytes);
+	to->bookkeeping_peak_bytes =
+		fl_max(to->bookkeeping_peak_bytes, from->bookkeeping_peak_bytes);
+}
+
+/* A free record, or the oldest of a dead process. proc_lock held. */
+static struct fl_proc *take_record(struct fl_machine_view *v)
+{
+	struct fl_machine *t = v->t;
+	struct fl_proc *p = NULL;
+
+	if (t->nr_procs < FL_NR_PROCS) {
+		p = &v->procs[t->nr_procs++];
+	} else {
+		for (u32 i = 0; i < FL_NR_PROCS && !p; i++) {
+			if (is_gone(&v->procs[i])) {
+				release_held(v, &v->procs[i]);
+				v->procs[i].state = FL_PROC_DEAD;
+			}
+			if (v->procs[i].state == FL_PROC_DEAD)
+				p = &v->procs[i];
+		}
+		if (!p)
+			return NULL;
+		fl_stats_fold(&t->gone, &p->stats);
+		t->nr_folded++;
+		memset(p, 0, sizeof(*p));
+	}
+	t->nr_seen++;
+	p->state = FL_PROC_NEW;
+	p->stats.start_ns = fl_now_ns();
+	return p;
+}
+
+static int use_record(struct fl_machine_view *v, struct fl_proc *p)
+{
+	if (!fl_held_of(v, (u32)(p - v->procs), &v->held_frames))
+		return -ENOMEM;
+	v->self = p;
+	v->held_slots = (u64 *)((char *)v->held_frames + v->t->held_slots_at);
+	return 0;
+}
+
+static void read_comm(struct fl_proc *p)
+{
+	fl_syscall(SYS_prctl, PR_GET_NAME, p->comm);
+}
+
+/* proc_lock held. */
+static u32 reap(struct fl_machine_view *v)
+{
+	struct fl_machine *t = v->t;
+	u32 n = 0;
+
+	for (u32 i = 0; i < t->nr_procs; i++)
+		if (&v->procs[i] != v->self && is_gone(&v->procs[i])) {
+			release_held(v, &v->procs[i]);
+			v->procs[i].state = FL_PROC_DEAD;
+			n++;
+		}
+	return n;
+}
+
+int fl_proc_enter(struct fl_machine_view *v, u32 pid, u32 keeper_tid)
+{
+	struct fl_machine *t = v->t;
+	struct fl_proc *p = NULL;
+	int r = -EAGAIN;
+
+	fl_shlock(&t->proc_lock);
+	reap(v);
+	/* the image that this one replaced by exec held frames that are gone now */
+	for (u32 i = 0; i < t->nr_procs; i++)
+		if (v->procs[i].pid == pid && v->procs[i].state == FL_PROC_LIVE) {
+			release_held(v, &v->procs[i]);
+			v->procs[i].state = FL_PROC_DEAD;
+		}
+	p = take_record(v);
+	if (p) {
+		p->pid = pid;
+		p->ppid = (u32)fl_syscall(SYS_getppid);
+		p->keeper_tid = keeper_tid;
+		read_comm(p);
+		r = use_record(v, p);
+		p->state = r < 0 ? FL_PROC_DEAD : FL_PROC_LIVE;
+	}
+	fl_shunlock(&t->proc_lock);
+	return r;
+}
+
+int fl_proc_fork(struct fl_machine_view *v, struct fl_machine_view *child)
+{
+	struct fl_proc *p;
+	int r = -EAGAIN;
+
+	*child = *v;
+	child->parent = (u32)(v->self - v->procs);
+	fl_shlock(&v->t->proc_lock);
+	reap(v); /* a shell's children die one by one: none holds memory for long */
+	p = take_record(v);
+	if (p) {
+		p->ppid = v->self->pid;
+		memcpy(p->comm, v->self->comm, sizeof(p->comm));
+		/* until the child settles, the record lives and dies with its parent */
+		p->life = v->self->life;
+		r = use_record(child, p);
+		if (r < 0)
+			p->state = FL_PROC_DEAD;
+	}
+	fl_shunlock(&v->t->proc_lock);
+	return r;
+}
+
+void fl_proc_settle(struct fl_machine_view *v, u32 pid, u32 keeper_tid)
+{
+	struct fl_proc who = {.pid = pid, .keeper_tid = keeper_tid};
+
+	__atomic_store_n(&v->self->life, who.life, __ATOMIC_RELEASE);
+	__atomic_store_n(&v->self->state, FL_PROC_LIVE, __ATOMIC_RELEASE);
+}
+
+void fl_proc_born(struct fl_machine_view *child, u32 pid)
+{
+	u64 parent = child->procs[child->parent].life;
+	struct fl_proc who = {.pid = pid, .keeper_tid = pid};
+
+	/* unless the child has said so itself: its main thread, until it settles */
+	__atomic_compare_exchange_n(&child->self->life, &parent, who.life, false,
+		__ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+void fl_proc_unmap_child(struct fl_machine_view *child)
+{
+	fl_syscall(SYS_munmap, child->held_frames, child->t->held_stride);
+}
+
+void fl_proc_abandon(struct fl_machine_view *v, struct fl_machine_view *child)
+{
+	fl_shlock(&v->t->proc_lock);
+	release_held(v, child->self);
+	child->self->state = FL_PROC_DEAD;
+	fl_shunlock(&v->t->proc_lock);
+	fl_proc_unmap_child(child);
+}
+
+u32 fl_machine_reap(struct fl_machine_view *v)
+{
+	u32 n;
+
+	fl_shlock(&v->t->proc_lock);
+	n = reap(v);
+	fl_shunlock(&v->t->proc_lock);
+	return n;
+}
+
+u32 fl_machine_beg(struct fl_machine_view *v, u32 n, u32 held)
+{
+	struct fl_machine *t = v->t;
+	u32 asked = 0;
+	u64 total = 0;
+
+	for (u32 i = 0; i < t->nr_procs; i++)
+		if (&v->procs[i] != v->self && v->procs[i].state == FL_PROC_LIVE &&
+			v->procs[i].held > held)
+			total += v->procs[i].held;
+	for (u32 i = 0; i < t->nr_procs && total; i++) {
+		struct fl_proc *p = &v->procs[i];
+		u32 share;
+
+		if (p == v->self || p->state != FL_PROC_LIVE || p->held <= held)
+			continue;
+		/* each is asked for its share of what they hold together */
+		share = (u32)((u64)n * p->held / total) + 1;
+		__atomic_store_n(&p->wanted, share, __ATOMIC_RELAXED);
+		__atomic_add_fetch(&p->doorbell, 1, __ATOMIC_RELEASE);
+		fl_futex_wake(&p->doorbell, 1, true);
+		asked++;
+	}
+	return asked;
+}
+
+void fl_machine_totals(const struct fl_machine_view *v, struct fl_proc_stats *ret)
+{
+	*ret = v->t->gone;
+	ret->unmanaged_peak_bytes = v->t->unmanaged_peak_bytes;
+	for (u32 i = 0; i < v->t->nr_procs; i++)
+		if (v->procs[i].state != FL_PROC_FREE)
+			fl_stats_fold(ret, &v->procs[i].stats);
+}

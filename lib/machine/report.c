@@ -1,0 +1,254 @@
+/*
+ * The summary and the JSON at the end of a run; see report.h.
+ *
+ * The text is built in a mapping of its own and written in one go: libc may
+ * be half torn down, and its stdio is the program's.
+ */
+#include "machine/report.h"
+#include "arch/x86_64/syscall.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+
+#ifndef FL_VERSION
+#define FL_VERSION "unknown" /* meson gives the project's */
+#endif
+
+#define SUMMARY_BYTES 4096u
+#define JSON_BYTES    4096u /* what is not a process */
+#define PROC_BYTES    3072u /* one process, all numbers at their longest */
+
+static int write_all(int fd, const struct fl_text *t)
+{
+	for (size_t at = 0; at < t->len;) {
+		long n = fl_syscall(SYS_write, fd, t->buf + at, t->len - at);
+		struct pollfd full = {.fd = fd, .events = POLLOUT};
+
+		if (n == -EAGAIN) /* somebody made standard error non-blocking */
+			fl_syscall(SYS_poll, &full, 1, -1);
+		else if (n < 0 && n != -EINTR)
+			return (int)n;
+		at += n > 0 ? (size_t)n : 0;
+	}
+	return 0;
+}
+
+/* whole.tenths in the unit that suits: 1.5 MiB */
+static void add_bytes(struct fl_text *t, u64 bytes)
+{
+	static const char *const units[] = {"KiB", "MiB", "GiB", "TiB"};
+	u64 tenths = bytes / 102 + (bytes % 102 >= 51); /* of a KiB, near enough */
+	size_t unit = 0;
+
+	if (bytes >= 1ull << 20)
+		tenths = bytes / 1024 * 10;
+	while (tenths >= 10240 && unit + 1 < fl_array_size(units)) {
+		tenths /= 1024;
+		unit++;
+	}
+	fl_text_add(t, "%lu.%lu %s", tenths / 10, tenths % 10, units[unit]);
+}
+
+static void add_seconds(struct fl_text *t, u64 ns)
+{
+	u64 ms = ns / 1000000;
+
+	fl_text_add(t, "%lu.%lu%lu%lu s", ms / 1000, ms / 100 % 10, ms / 10 % 10, ms % 10);
+}
+
+static void add_memory_line(struct fl_text *t, const struct fl_machine *m)
+{
+	fl_text_add(t, "faultline: memory: ");
+	add_bytes(t, (u64)m->frames_peak * FL_PAGE_SIZE);
+	fl_text_add(t, " in use at most, ");
+	if (m->config.ram_bytes) {
+		fl_text_add(t, "of a budget of ");
+		add_bytes(t, m->config.ram_bytes);
+		fl_text_add(t, "\n");
+	} else {
+		fl_text_add(t, "no budget set\n");
+	}
+}
+
+static void add_fault_lines(struct fl_text *t, const u64 *c)
+{
+	fl_text_add(t,
+		"faultline: faults: %lu: %lu first touch, %lu second chance, %lu read from swap,\n"
+		"faultline:   %lu copied after fork, %lu first write since swap; "
+		"%lu more pages mapped beside\n",
+		c[FL_C_pgfault], c[FL_C_pgfault_zero], c[FL_C_pgfault_soft], c[FL_C_pgmajfault],
+		c[FL_C_pgfault_cow], c[FL_C_pgfault_wp], c[FL_C_fault_around]);
+	fl_text_add(t, "faultline: time lost to faults: ");
+	add_seconds(t, c[FL_C_fault_ns]);
+	if (c[FL_C_pgfault]) {
+		u64 tenths = c[FL_C_fault_ns] / c[FL_C_pgfault] / 100;
+
+		fl_text_add(t, ", %lu.%lu us each", tenths / 10, tenths % 10);
+	}
+	fl_text_add(t, "\n");
+}
+
+static void add_swap_line(struct fl_text *t, const struct fl_machine *m, const u64 *c)
+{
+	fl_text_add(t, "faultline: swap: ");
+	add_bytes(t, c[FL_C_pswpout] * FL_PAGE_SIZE);
+	fl_text_add(t, " written, ");
+	add_bytes(t, c[FL_C_pswpin] * FL_PAGE_SIZE);
+	fl_text_add(t, " read, ");
+	add_bytes(t, (u64)m->slots_peak * FL_PAGE_SIZE);
+	fl_text_add(t, " there at most\n");
+}
+
+void fl_report_summary(const struct fl_machine_view *v, int fd)
+{
+	const struct fl_machine *m = v->t;
+	char buf[SUMMARY_BYTES];
+	struct fl_text t = {buf, sizeof(buf), 0};
+	struct fl_proc_stats sum;
+
+	fl_machine_totals(v, &sum);
+	fl_text_add(&t, "faultline: %u process%s, ", m->nr_seen, m->nr_seen == 1 ? "" : "es");
+	add_seconds(&t, fl_now_ns() - m->start_ns);
+	fl_text_add(&t, "\n");
+	add_memory_line(&t, m);
+	add_fault_lines(&t, sum.counter);
+	add_swap_line(&t, m, sum.counter);
+	fl_text_add(&t, "faultline: not managed: ");
+	add_bytes(&t, sum.unmanaged_peak_bytes);
+	fl_text_add(&t, " of stacks and the like at most\nfaultline: bookkeeping: ");
+	add_bytes(&t, sum.bookkeeping_peak_bytes);
+	fl_text_add(&t, " in one process at most\n");
+	write_all(fd, &t);
+}
+
+/* Length of the well-formed UTF-8 character at s, 0 if it is none. */
+static int utf8_length(const unsigned char *s, size_t left)
+{
+	int n = s[0] >= 0xf0 && s[0] < 0xf5   ? 4
+		: s[0] >= 0xe0 && s[0] < 0xf0 ? 3
+		: s[0] >= 0xc2 && s[0] < 0xe0 ? 2
+					      : 0;
+
+	if (!n || (size_t)n > left)
+		return 0;
+	for (int i = 1; i < n; i++)
+		if ((s[i] & 0xc0) != 0x80)
+			return 0;
+	/* overlong forms, surrogates, beyond U+10FFFF */
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
+		(s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* A program names itself as it likes: quotes, control characters, half letters. */
+static void add_string(struct fl_text *t, const char *text, size_t max)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	fl_text_add(t, "\"");
+	for (size_t i = 0; i < max && s[i];) {
+		int n = utf8_length(s + i, max - i);
+
+		if (s[i] == '"' || s[i] == '\\')
+			fl_text_add(t, "\\%c", s[i]);
+		else if (s[i] < 0x20 || s[i] == 0x7f)
+			fl_text_add(t, "\\u00%x%x", s[i] >> 4, s[i] & 15);
+		else if (s[i] < 0x80)
+			fl_text_add(t, "%c", s[i]);
+		else if (!n)
+			fl_text_add(t, "\\ufffd");
+		for (int k = 0; k < n; k++)
+			fl_text_add(t, "%c", s[i + (size_t)k]);
+		i += n ? (size_t)n : 1;
+	}
+	fl_text_add(t, "\"");
+}
+
+static void add_counters(struct fl_text *t, const char *indent, const u64 *counter, bool more)
+{
+	static const char *const names[] = {
+#define X(name, meaning) #name,
+		FL_COUNTERS(X)
+#undef X
+	};
+
+	for (int i = 0; i < FL_NR_COUNTERS; i++)
+		fl_text_add(t, "%s\"%s\": %lu%s", indent, names[i], counter[i],
+			more || i + 1 < FL_NR_COUNTERS ? ",\n" : "\n");
+}
+
+static void add_proc(struct fl_text *t, const struct fl_proc *p, u64 now_ns)
+{
+	const struct fl_proc_stats *s = &p->stats;
+
+	fl_text_add(t, "    {\n      \"pid\": %u,\n      \"ppid\": %u,\n      \"comm\": ", p->pid,
+		p->ppid);
+	add_string(t, p->comm, sizeof(p->comm));
+	fl_text_add(t, ",\n      \"rss_bytes\": %lu,\n      \"rss_peak_bytes\": %lu,\n",
+		s->rss_bytes, s->rss_peak_bytes);
+	fl_text_add(t, "      \"swap_bytes\": %lu,\n", s->swap_bytes);
+	fl_text_add(t, "      \"unmanaged_bytes\": %lu,\n      \"unmanaged_peak_bytes\": %lu,\n",
+		s->unmanaged_bytes, s->unmanaged_peak_bytes);
+	fl_text_add(t,
+		"      \"bookkeeping_bytes\": %lu,\n      \"bookkeeping_peak_bytes\": %lu,\n",
+		s->bookkeeping_bytes, s->bookkeeping_peak_bytes);
+	fl_text_add(t, "      \"started_ns_ago\": %lu,\n",
+		now_ns > s->start_ns ? now_ns - s->start_ns : 0);
+	add_counters(t, "      ", s->counter, false);
+	fl_text_add(t, "    }");
+}
+
+static void add_json(struct fl_text *t, const struct fl_machine_view *v, u32 nr_procs)
+{
+	const struct fl_machine *m = v->t;
+	u64 now = fl_now_ns();
+	struct fl_proc_stats sum;
+	const char *sep = "\n";
+
+	fl_machine_totals(v, &sum);
+	fl_text_add(t, "{\n  \"faultline\": \"%s\",\n", FL_VERSION);
+	fl_text_add(t, "  \"elapsed_ns\": %lu,\n  \"processes_seen\": %u,\n", now - m->start_ns,
+		m->nr_seen);
+	fl_text_add(t, "  \"ram_bytes\": %lu,\n  \"ram_peak_bytes\": %lu,\n", m->config.ram_bytes,
+		(u64)m->frames_peak * FL_PAGE_SIZE);
+	fl_text_add(t, "  \"swap_peak_bytes\": %lu,\n", (u64)m->slots_peak * FL_PAGE_SIZE);
+	fl_text_add(t, "  \"unmanaged_peak_bytes\": %lu,\n  \"bookkeeping_peak_bytes\": %lu,\n",
+		sum.unmanaged_peak_bytes, sum.bookkeeping_peak_bytes);
+	add_counters(t, "  ", sum.counter, true);
+	fl_text_add(t, "  \"processes\": [");
+	for (u32 i = 0; i < nr_procs; i++) {
+		if (v->procs[i].state == FL_PROC_FREE)
+			continue;
+		fl_text_add(t, "%s", sep);
+		add_proc(t, &v->procs[i], now);
+		sep = ",\n";
+	}
+	fl_text_add(t, "\n  ]\n}\n");
+}
+
+int fl_report_json(const struct fl_machine_view *v, const char *path)
+{
+	bool to_stderr = path[0] == '-' && !path[1];
+	u32 nr_procs = fl_min(v->t->nr_procs, (u32)FL_NR_PROCS);
+	struct fl_text t = {.size = JSON_BYTES + (size_t)nr_procs * PROC_BYTES};
+	long fd = 2, r;
+
+	r = fl_syscall(
+		SYS_mmap, NULL, t.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (fl_is_err(r))
+		return (int)r;
+	t.buf = (char *)r;
+	add_json(&t, v, nr_procs);
+	if (!to_stderr)
+		fd = fl_syscall(
+			SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	r = fd < 0 ? fd : write_all((int)fd, &t);
+	if (!to_stderr && fd >= 0)
+		fl_syscall(SYS_close, fd);
+	fl_syscall(SYS_munmap, t.buf, t.size);
+	return (int)r;
+}

@@ -1,0 +1,186 @@
+/*
+ * The swap file's slots, shared by the tree: the swap map under swap_lock, the
+ * holder's bitmap, and the file growing ahead of its use.
+ *
+ * The file is preallocated as it grows, so that a full disk is met here, where
+ * a page is still in memory, and not in the middle of a write.
+ */
+#include "machine/machine.h"
+#include "machine/internal.h"
+#include "arch/x86_64/syscall.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define GROW_SLOTS 4096u /* 16 MiB */
+
+static void rebuild(struct fl_machine_view *v);
+
+static void lock_swap(struct fl_machine_view *v)
+{
+	if (fl_shlock(&v->t->swap_lock))
+		rebuild(v);
+}
+
+static void unlock_swap(struct fl_machine_view *v)
+{
+	fl_shunlock(&v->t->swap_lock);
+}
+
+/* Calls each(v, slot) for every slot that any process holds. */
+static void for_each_held(struct fl_machine_view *v, void (*each)(struct fl_machine_view *, u32))
+{
+	struct fl_machine *t = v->t;
+
+	for (u32 i = 0; i < t->nr_procs; i++) {
+		const u64 *held, *slots;
+		u64 *map;
+
+		if (v->procs[i].state != FL_PROC_LIVE && v->procs[i].state != FL_PROC_NEW)
+			continue;
+		held = fl_held_of(v, i, &map);
+		if (!held)
+			continue;
+		slots = (const u64 *)((const char *)held + t->held_slots_at);
+		for (u32 w = 0; w < (t->slots.nr_slots + 63) / 64; w++)
+			for (u64 bits = slots[w]; bits; bits &= bits - 1)
+				each(v, w * 64 + (u32)__builtin_ctzll(bits));
+		fl_syscall(SYS_munmap, map, t->held_stride);
+	}
+}
+
+static void count_one(struct fl_machine_view *v, u32 slot)
+{
+	v->slots.count[slot]++;
+}
+
+/* Its owner died within a section: the bitmaps are the truth. */
+static void rebuild(struct fl_machine_view *v)
+{
+	struct fl_slots *s = &v->t->slots;
+
+	memset(v->slots.count, 0, (u64)s->nr_slots * sizeof(u16));
+	for_each_held(v, count_one);
+	s->nr_used = 0;
+	for (u32 c = 0; c < s->nr_slots / FL_SLOT_CLUSTER; c++) {
+		v->slots.used[c] = 0;
+		for (u32 i = 0; i < FL_SLOT_CLUSTER; i++)
+			v->slots.used[c] += v->slots.count[c * FL_SLOT_CLUSTER + i] != 0;
+		s->nr_used += v->slots.used[c];
+	}
+}
+
+static void uncount_one(struct fl_machine_view *v, u32 slot)
+{
+	v->slots.count[slot]--;
+}
+
+int fl_swap_validate(struct fl_machine_view *v, char *why, size_t n)
+{
+	struct fl_slots *s = &v->t->slots;
+	const char *reason = NULL;
+	u32 wrong = 0;
+	int r;
+
+	lock_swap(v);
+	r = fl_slots_validate(s, &v->slots, &reason);
+	if (r < 0)
+		fl_format(why, n, "swap map: %s", reason);
+	/* taken away for each holder nothing may be left, and nothing be missing */
+	for_each_held(v, uncount_one);
+	for (u32 i = 0; i < s->nr_slots; i++)
+		wrong += v->slots.count[i] != 0;
+	for_each_held(v, count_one);
+	unlock_swap(v);
+	if (r == 0 && wrong) {
+		fl_format(why, n, "swap map: %u slots are not counted as often as processes hold them", wrong);
+		r = -1;
+	}
+	return r;
+}
+
+/* swap_lock held. A smaller step when a large one does not fit the disk. */
+static int grow(struct fl_machine_view *v)
+{
+	struct fl_slots *s = &v->t->slots;
+	u32 have = s->nr_slots, step;
+	long r = -ENOSPC;
+
+	for (step = GROW_SLOTS; step >= FL_SLOT_CLUSTER; step /= 2) {
+		if (have + step > s->max_slots)
+			continue;
+		r = fl_syscall(SYS_fallocate, v->swap_fd, 0, (u64)have * FL_PAGE_SIZE,
+			(u64)step * FL_PAGE_SIZE);
+		if (r == -EOPNOTSUPP)
+			r = fl_syscall(SYS_ftruncate, v->swap_fd, (u64)(have + step) * FL_PAGE_SIZE);
+		if (r == 0) {
+			fl_slots_grow(s, have + step);
+			return 0;
+		}
+	}
+	return (int)r;
+}
+
+u32 fl_swap_alloc(struct fl_machine_view *v, u32 want, u32 *ret_slot, int *ret_err)
+{
+	struct fl_machine *t = v->t;
+	u32 n;
+
+	*ret_err = 0;
+	lock_swap(v);
+	/* grow before fragments are all that is left */
+	if (t->slots.nr_slots - t->slots.nr_used < t->slots.nr_slots / 8 + FL_SLOT_CLUSTER)
+		*ret_err = grow(v);
+	n = fl_slots_alloc(&t->slots, &v->slots, want, ret_slot);
+	for (u32 i = 0; i < n; i++)
+		fl_bit_set(v->held_slots, *ret_slot + i);
+	t->slots_peak = fl_max(t->slots_peak, t->slots.nr_used);
+	if (!n && !*ret_err)
+		*ret_err = -ENOSPC;
+	t->swap_full = n ? 0 : (u32)-*ret_err;
+	unlock_swap(v);
+	return n;
+}
+
+static void put(struct fl_machine_view *v, u32 slot)
+{
+	if (!fl_bit_clear(v->held_slots, slot))
+		__builtin_trap(); /* a slot given back that was not held */
+	fl_slot_put(&v->t->slots, &v->slots, slot);
+}
+
+void fl_swap_put(struct fl_machine_view *v, u32 slot)
+{
+	lock_swap(v);
+	put(v, slot);
+	unlock_swap(v);
+}
+
+void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n)
+{
+	lock_swap(child);
+	for (u32 i = 0; i < n; i++) {
+		fl_slot_dup(&child->t->slots, &child->slots, slots[i]);
+		fl_bit_set(child->held_slots, slots[i]);
+	}
+	unlock_swap(child);
+}
+
+u32 fl_swap_count(const struct fl_machine_view *v, u32 slot)
+{
+	return __atomic_load_n(&v->slots.count[slot], __ATOMIC_RELAXED);
+}
+
+void fl_swap_release_all(struct fl_machine_view *v)
+{
+	u32 words;
+
+	lock_swap(v);
+	words = (v->t->slots.nr_slots + 63) / 64;
+	for (u32 w = 0; w < words; w++)
+		while (v->held_slots[w])
+			put(v, w * 64 + (u32)__builtin_ctzll(v->held_slots[w]));
+	unlock_swap(v);
+}

@@ -1,0 +1,200 @@
+/*
+ * The zone: the tree's frames. A buddy allocator and a count of users a frame,
+ * under zone_lock, mirrored in the holder's bitmap in the same section.
+ *
+ * A holder killed inside a section leaves the lock; whoever takes it over
+ * rebuilds counts and free lists from the bitmaps, which are the truth.
+ */
+#include "machine/machine.h"
+#include "machine/internal.h"
+#include "arch/x86_64/syscall.h"
+#include "base/log.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+static void rebuild(struct fl_machine_view *v)
+{
+	struct fl_machine *t = v->t;
+	u32 fresh = t->zone.fresh;
+
+	memset(v->refs, 0, (u64)fresh * sizeof(u16));
+	memset(v->zone.order, 0, fresh);
+	for (u32 i = 0; i < t->nr_procs; i++) {
+		u64 *map;
+		const u64 *held;
+
+		if (v->procs[i].state != FL_PROC_LIVE && v->procs[i].state != FL_PROC_NEW)
+			continue;
+		held = fl_held_of(v, i, &map);
+		if (!held)
+			continue;
+		for (u32 f = 0; f < fresh; f++)
+			v->refs[f] += fl_bit_get(held, f);
+		fl_syscall(SYS_munmap, map, t->held_stride);
+	}
+	fl_buddy_init_used(&t->zone, t->nframes, fresh);
+	t->frames_used = 0;
+	for (u32 f = 0; f < fresh; f++)
+		if (v->refs[f])
+			t->frames_used++;
+		else
+			fl_buddy_free(&t->zone, &v->zone, f, 0);
+}
+
+static void lock_zone(struct fl_machine_view *v)
+{
+	if (fl_shlock(&v->t->zone_lock))
+		rebuild(v);
+}
+
+static void unlock_zone(struct fl_machine_view *v)
+{
+	fl_shunlock(&v->t->zone_lock);
+}
+
+u32 fl_zone_alloc_best(struct fl_machine_view *v, u32 order, u32 *ret_order)
+{
+	struct fl_machine *t = v->t;
+	u32 f, n;
+
+	lock_zone(v);
+	f = fl_buddy_alloc_best(&t->zone, &v->zone, order, ret_order);
+	if (f != FL_NO_FRAME) {
+		n = 1u << *ret_order;
+		for (u32 i = 0; i < n; i++) {
+			v->refs[f + i] = 1;
+			fl_bit_set(v->held_frames, f + i);
+		}
+		v->self->held += n;
+		t->frames_used += n;
+		t->frames_peak = fl_max(t->frames_peak, t->frames_used);
+	}
+	unlock_zone(v);
+	return f;
+}
+
+static void announce(struct fl_machine_view *v)
+{
+	if (!__atomic_load_n(&v->t->starved, __ATOMIC_RELAXED))
+		return;
+	__atomic_add_fetch(&v->t->freed_seq, 1, __ATOMIC_RELEASE);
+	fl_futex_wake(&v->t->freed_seq, 1 << 30, true);
+}
+
+/* zone_lock held. True when the frame is free now. */
+static bool drop(struct fl_machine_view *v, u32 f)
+{
+	if (!fl_bit_clear(v->held_frames, f) || !v->refs[f])
+		__builtin_trap(); /* a frame given back that was not held */
+	v->self->held--;
+	if (--v->refs[f])
+		return false;
+	v->t->frames_used--;
+	return true;
+}
+
+void fl_zone_put(struct fl_machine_view *v, u32 frame, u32 order)
+{
+	lock_zone(v);
+	for (u32 i = 0; i < 1u << order; i++)
+		if (!drop(v, frame + i))
+			__builtin_trap(); /* a block of which a frame is shared */
+	fl_buddy_free(&v->t->zone, &v->zone, frame, order);
+	unlock_zone(v);
+	announce(v);
+}
+
+bool fl_zone_put_shared(struct fl_machine_view *v, u32 frame)
+{
+	bool last;
+
+	lock_zone(v);
+	last = drop(v, frame);
+	if (last)
+		fl_buddy_free(&v->t->zone, &v->zone, frame, 0);
+	unlock_zone(v);
+	if (last)
+		announce(v);
+	return last;
+}
+
+void fl_zone_dup(struct fl_machine_view *child, const u32 *frames, u32 n)
+{
+	lock_zone(child);
+	for (u32 i = 0; i < n; i++) {
+		child->refs[frames[i]]++;
+		fl_bit_set(child->held_frames, frames[i]);
+	}
+	child->self->held += n;
+	unlock_zone(child);
+}
+
+u32 fl_zone_refs(const struct fl_machine_view *v, u32 frame)
+{
+	return __atomic_load_n(&v->refs[frame], __ATOMIC_ACQUIRE);
+}
+
+u32 fl_zone_free_frames(const struct fl_machine_view *v)
+{
+	return v->t->nframes - fl_min(v->t->nframes, __atomic_load_n(&v->t->frames_used, __ATOMIC_RELAXED));
+}
+
+void fl_zone_release_all(struct fl_machine_view *v)
+{
+	u32 words, freed = 0;
+
+	lock_zone(v);
+	words = (v->t->zone.fresh + 63) / 64;
+	for (u32 w = 0; w < words; w++)
+		while (v->held_frames[w]) {
+			u32 f = w * 64 + (u32)__builtin_ctzll(v->held_frames[w]);
+
+			if (drop(v, f)) {
+				fl_buddy_free(&v->t->zone, &v->zone, f, 0);
+				freed++;
+			}
+		}
+	unlock_zone(v);
+	if (freed)
+		announce(v);
+}
+
+int fl_machine_validate(struct fl_machine_view *v, char *why, size_t n)
+{
+	struct fl_machine *t = v->t;
+	const char *reason = NULL;
+	u32 used = 0, bits = 0, sum = 0;
+	int r = 0;
+
+	fl_shlock(&t->proc_lock);
+	lock_zone(v);
+	for (u32 f = 0; f < t->zone.fresh; f++) {
+		used += v->refs[f] != 0;
+		sum += v->refs[f];
+	}
+	for (u32 i = 0; i < t->nr_procs; i++) {
+		u64 *map;
+		const u64 *held = fl_held_of(v, i, &map);
+
+		for (u32 w = 0; held && w < (t->zone.fresh + 63) / 64; w++)
+			bits += (u32)__builtin_popcountll(held[w]);
+		if (held)
+			fl_syscall(SYS_munmap, map, t->held_stride);
+	}
+	if (used != t->frames_used) {
+		fl_format(why, n, "zone: %u frames in use, counted %u", t->frames_used, used);
+		r = -1;
+	} else if (sum != bits) {
+		fl_format(why, n, "zone: %u uses of frames, processes hold %u", sum, bits);
+		r = -1;
+	} else if (fl_buddy_validate(&t->zone, &v->zone, &reason) < 0) {
+		fl_format(why, n, "zone: %s", reason);
+		r = -1;
+	}
+	unlock_zone(v);
+	if (!r)
+		r = fl_swap_validate(v, why, n);
+	fl_shunlock(&t->proc_lock);
+	return r;
+}

@@ -1,0 +1,340 @@
+/*
+ * Second-chance reclaim.
+ *
+ * There is no reference bit in user space; moving a page out of the program is
+ * one, as on the VAX. The active list holds mapped pages, oldest at its tail.
+ * They are moved out of the program into their home slots, in runs, onto the
+ * inactive list. A page that is touched there comes back by one move (a soft
+ * fault) to the active head. One that reaches the inactive tail is freed: at
+ * once if its copy in swap is right or it is all zeros, else when its write to
+ * swap, in a cluster with its neighbours, has ended.
+ *
+ * As shrink_active_list and shrink_inactive_list in mm/vmscan.c.
+ */
+#include "pager/pager.h"
+#include "pager/copyout.h"
+#include "arch/x86_64/syscall.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define BATCH_PAGES 64u	/* looked at before faults get the lock again */
+#define IDLE_BATCHES 4u	/* that set nothing aside, before shared pages go too */
+#define MAX_IOS	    4u	/* write requests in flight from one round */
+
+static void rotate(struct fl_pager *p, u32 f)
+{
+	fl_count(p, pgrotated, 1);
+	fl_frame_activate(p, f);
+}
+
+static void set_aside(struct fl_pager *p, u32 f, u64 va)
+{
+	struct fl_page *pg = &p->pages.page[f];
+
+	fl_page_clear_flags(pg, FL_PG_MAPPED | FL_PG_ZEROED | FL_PG_COW | FL_PG_READAHEAD);
+	fl_page_set_flags(pg, FL_PG_POPULATED | FL_PG_INACTIVE);
+	fl_idx_push_head(&p->inactive, p->pages.next, p->pages.prev, f);
+	fl_pte_set(&p->mm, va, fl_pte_make(FL_PTE_SOFT, f, 0));
+	fl_count(p, pgdeactivate, 1);
+}
+
+/* The page is in the program no more: what the books say goes too. */
+void fl_page_gone(struct fl_pager *p, u32 f, u64 va)
+{
+	fl_frame_drop(p, f);
+	fl_pte_set(&p->mm, va, 0);
+}
+
+void fl_pager_hold(struct fl_pager *p, u32 tid)
+{
+	/* more at once than this: the oldest has long been gone */
+	if (p->nr_leaving == FL_MAX_LEAVING)
+		memmove(p->leaving, p->leaving + 1, --p->nr_leaving * sizeof(u32));
+	p->leaving[p->nr_leaving++] = tid;
+}
+
+/* Is a thread on its way out that may need pages where they are? */
+static bool held(struct fl_pager *p)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < p->nr_leaving; i++)
+		if (fl_syscall(SYS_tgkill, p->machine.self->pid, p->leaving[i], 0) == 0)
+			p->leaving[n++] = p->leaving[i];
+	p->nr_leaving = n;
+	return n != 0;
+}
+
+/* Moves a run of pages out. */
+static void move_out(struct fl_pager *p, u32 f, u64 va, u32 n)
+{
+	while (n) {
+		int err = 0;
+		u32 k = p->host->ops->move(p->host, fl_slot_addr(p, f), va, n, &err);
+
+		for (u32 i = 0; i < k; i++)
+			set_aside(p, f + i, va + i * FL_PAGE_SIZE);
+		f += k;
+		va += k * FL_PAGE_SIZE;
+		n -= k;
+		if (!n)
+			break;
+		if (err == -ENOENT)
+			fl_page_gone(p, f, va);
+		else
+			rotate(p, f); /* pinned by a device, or busy: later */
+		f++;
+		va += FL_PAGE_SIZE;
+		n--;
+	}
+}
+
+/* Takes up to nr pages off the active tail. Returns how many it looked at. */
+static u32 shrink_active(struct fl_pager *p, u32 nr, bool hard)
+{
+	const u64 rwx = FL_VM_READ | FL_VM_WRITE | FL_VM_EXEC;
+	u32 looked = 0, run_f = 0, run_n = 0;
+	u64 run_va = 0;
+	struct fl_vma *run_vma = NULL;
+
+	if (p->nr_leaving && held(p))
+		return 0;
+	for (; looked < nr && p->active.count; looked++) {
+		u32 f = fl_idx_pop_tail(&p->active, p->pages.next, p->pages.prev);
+		struct fl_page *pg = &p->pages.page[f];
+		u64 va = fl_page_va(*pg);
+		struct fl_vma *vma = fl_vma_at(&p->mm, va);
+		bool shared;
+
+		fl_page_clear_flags(pg, FL_PG_ACTIVE);
+		if (run_n && f == run_f + run_n && va == run_va + run_n * FL_PAGE_SIZE &&
+			vma == run_vma && !fl_page_has(*pg, FL_PG_COW)) {
+			run_n++;
+			continue;
+		}
+		if (run_n)
+			move_out(p, run_f, run_va, run_n);
+		run_n = 0;
+		if (vma->flags & FL_VM_LOCKED) {
+			rotate(p, f);
+			continue;
+		}
+		shared = fl_page_has(*pg, FL_PG_COW) && fl_zone_refs(&p->machine, f) > 1;
+		if (shared) {
+			if (!hard || !fl_swap_shared(p, f, va, vma->flags & FL_VM_READ))
+				rotate(p, f);
+		} else if (p->host->can_move && !fl_page_has(*pg, FL_PG_COW) &&
+			(vma->flags & rwx) == (FL_VM_READ | FL_VM_WRITE)) {
+			run_f = f;
+			run_va = va;
+			run_n = 1;
+			run_vma = vma;
+		} else {
+			switch (fl_copy_out(p, f, va, vma)) {
+			case FL_COPIED: set_aside(p, f, va); break;
+			case FL_NOT_COPIED: rotate(p, f); break;
+			case FL_NOT_THERE: fl_page_gone(p, f, va); break;
+			}
+		}
+	}
+	if (run_n)
+		move_out(p, run_f, run_va, run_n);
+	fl_count(p, pgscan, looked);
+	return looked;
+}
+
+/* The frame's page is in swap now. */
+static void swapped(struct fl_pager *p, u32 f)
+{
+	u64 va = fl_page_va(p->pages.page[f]);
+	u32 slot = p->pages.slot[f];
+
+	p->pages.slot[f] = FL_NO_SLOT; /* the pte has it now */
+	fl_pte_set(&p->mm, va, fl_pte_make(FL_PTE_SWAP, slot, 0));
+	fl_frame_free(p, f);
+	fl_count(p, pgsteal, 1);
+}
+
+static void submit(struct fl_pager *p, struct fl_queue *q, const u32 *frames, u32 n, u32 slot)
+{
+	struct fl_io *io = fl_io_get(p);
+
+	if (!io->owner)
+		io->owner = fl_arena_alloc(p->arena, sizeof(u32) * FL_IO_PAGES);
+	if (!io->owner)
+		p->dead(p, "its own memory is full");
+	io->write = true;
+	io->slot = slot;
+	io->npages = n;
+	for (u32 i = 0; i < n; i++) {
+		((u32 *)io->owner)[i] = frames[i];
+		fl_frame_set_slot(p, frames[i], slot + i);
+		fl_page_set_flags(&p->pages.page[frames[i]], FL_PG_WRITEBACK);
+		io->iov[i] = (struct iovec){(void *)fl_slot_addr(p, frames[i]), FL_PAGE_SIZE};
+	}
+	p->ios_in_flight++;
+	fl_count(p, pswpout, n);
+	fl_count(p, swapout_ios, 1);
+	p->backend->submit(q, io);
+}
+
+static void back_to_inactive(struct fl_pager *p, u32 f)
+{
+	fl_idx_push_head(&p->inactive, p->pages.next, p->pages.prev, f);
+	fl_page_set_flags(&p->pages.page[f], FL_PG_INACTIVE);
+}
+
+/*
+ * Frees pages from the inactive tail until want are free or on their way.
+ * Returns those freed at once; the others come with their writes.
+ */
+static u32 shrink_inactive(struct fl_pager *p, struct fl_queue *q, u32 want, u32 *ret_submitted,
+	int *ret_err)
+{
+	u32 frames[BATCH_PAGES], n = 0, freed = 0, at = 0;
+
+	*ret_submitted = 0;
+	while (freed + n < want && n < BATCH_PAGES && p->inactive.count) {
+		u32 f = fl_idx_pop_tail(&p->inactive, p->pages.next, p->pages.prev);
+		struct fl_page *pg = &p->pages.page[f];
+
+		fl_page_clear_flags(pg, FL_PG_INACTIVE);
+		if (p->pages.slot[f] != FL_NO_SLOT && !fl_page_has(*pg, FL_PG_DIRTY)) {
+			swapped(p, f);
+			fl_count(p, swap_clean, 1);
+			freed++;
+		} else if (fl_page_is_zero((void *)fl_slot_addr(p, f))) {
+			fl_pte_set(&p->mm, fl_page_va(*pg), fl_pte_make(FL_PTE_ZERO, 0, 0));
+			fl_frame_free(p, f);
+			fl_count(p, swap_zero, 1);
+			fl_count(p, pgsteal, 1);
+			freed++;
+		} else {
+			frames[n++] = f;
+		}
+	}
+	while (at < n) {
+		u32 slot, got = fl_swap_alloc(&p->machine, n - at, &slot, ret_err);
+
+		if (!got)
+			break;
+		submit(p, q, frames + at, got, slot);
+		at += got;
+	}
+	*ret_submitted = at;
+	while (at < n)
+		back_to_inactive(p, frames[--n]);
+	return freed;
+}
+
+static u32 write_done(struct fl_pager *p, struct fl_io *io)
+{
+	u32 freed = 0;
+
+	for (u32 i = 0; i < io->npages; i++) {
+		u32 f = ((u32 *)io->owner)[i];
+		struct fl_page *pg = &p->pages.page[f];
+		bool wanted = fl_page_has(*pg, FL_PG_WANTED);
+
+		fl_page_clear_flags(pg, FL_PG_WRITEBACK | FL_PG_WANTED);
+		if (fl_page_has(*pg, FL_PG_ORPHAN)) {
+			*pg = fl_page_make(0, FL_PG_POPULATED);
+			fl_frame_free(p, f);
+			freed++;
+		} else if (io->error || wanted) {
+			u64 va = fl_page_va(*pg);
+
+			if (io->error)
+				fl_frame_clear_slot(p, f);
+			else
+				fl_page_clear_flags(pg, FL_PG_DIRTY);
+			back_to_inactive(p, f);
+			if (wanted)
+				fl_pager_map_run(p, fl_vma_at(&p->mm, va), va, f, 1, false);
+		} else {
+			swapped(p, f);
+			freed++;
+		}
+	}
+	if (io->error) {
+		p->machine.t->swap_full = (u32)-io->error;
+		p->write_errors++;
+	}
+	fl_io_end(p, io);
+	return freed;
+}
+
+static u32 io_done(struct fl_pager *p, struct fl_io *io)
+{
+	if (io->write)
+		return write_done(p, io);
+	fl_pager_read_done(p, io);
+	return 0;
+}
+
+u32 fl_pager_drain(struct fl_pager *p, struct fl_queue *q)
+{
+	u32 freed = 0;
+
+	while (q->in_flight) {
+		struct fl_io *io;
+
+		fl_unlock(&p->lock);
+		io = p->backend->reap(q, true);
+		fl_lock(&p->lock);
+		if (io)
+			freed += io_done(p, io);
+	}
+	return freed;
+}
+
+u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want, bool hard)
+{
+	u32 freed = 0, ios = 0, submitted, err_rounds = 0;
+	u32 budget = 2 * (p->active.count + p->inactive.count) + BATCH_PAGES;
+	u32 errors = p->write_errors, idle = 0;
+	struct fl_io *io;
+	int err = 0;
+
+	while (freed < want && budget && !p->quiesce && p->write_errors == errors) {
+		u32 ahead = fl_min(p->active.count / 8, 2048u) + fl_min(want - freed, BATCH_PAGES);
+		u32 got;
+
+		if (p->inactive.count < ahead) {
+			u32 had = p->inactive.count;
+			u32 looked = shrink_active(p, fl_min(BATCH_PAGES, budget), hard);
+
+			budget -= fl_min(budget, fl_max(looked, 1u));
+			/* nearly all is shared by fork: looking on would find the
+			 * same pages again and again */
+			idle = p->inactive.count > had ? 0 : idle + 1;
+			if (idle > IDLE_BATCHES)
+				hard = true;
+			/* let waiting faults in between batches */
+			if (p->inactive.count > had && p->active.count &&
+				p->inactive.count < fl_min(want, BATCH_PAGES)) {
+				fl_unlock(&p->lock);
+				fl_lock(&p->lock);
+				continue;
+			}
+		}
+		got = shrink_inactive(p, q, want - freed, &submitted, &err);
+		freed += got;
+		ios += submitted != 0;
+		if (!got && !submitted) {
+			if (err && ++err_rounds > 1)
+				break;
+			if (!p->inactive.count && !p->active.count)
+				break;
+			budget -= fl_min(budget, 1u);
+		}
+		fl_unlock(&p->lock);
+		/* keep a few requests in flight; gather what has ended */
+		io = q->in_flight ? p->backend->reap(q, q->in_flight >= MAX_IOS || !submitted) : NULL;
+		fl_lock(&p->lock);
+		for (; io; io = p->backend->reap(q, false))
+			freed += io_done(p, io);
+	}
+	return freed + fl_pager_drain(p, q);
+}

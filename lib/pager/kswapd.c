@@ -1,0 +1,158 @@
+/*
+ * Background reclaim, and what happens when memory is short.
+ *
+ * One thread a process. It keeps the frames free to the process between the
+ * low and the high watermark, gives frames to other processes of the tree that
+ * ask for them, and resolves the faults that found no frame.
+ *
+ * Out of memory: nothing of ours can be evicted, no dead process is left to
+ * reap, and nobody gave anything for a while. Then the program is killed, with
+ * a line that says why, as the kernel's OOM killer would.
+ */
+#include "pager/pager.h"
+#include "base/log.h"
+#include "arch/x86_64/syscall.h"
+
+#include <string.h>
+
+#define RETRY_NS     1000000ull	 /* before a fault that found no memory is tried again */
+#define STALL_NS     10000000ull /* how long to wait for others to give */
+#define STALL_ROUNDS 300u	 /* and how often before giving up */
+
+void fl_pager_init(struct fl_pager *p, struct fl_arena *arena, struct fl_host *host)
+{
+	u32 nframes = p->machine.t->nframes;
+
+	fl_lock_init(&p->lock, FL_RANK_MM);
+	p->arena = arena;
+	p->host = host;
+	fl_buddy_init_empty(&p->local, nframes);
+	p->low = fl_max(fl_min(nframes / 32, 4096u), fl_min(nframes / 8, 32u));
+	p->high = 2 * p->low;
+	p->deferred_tail = &p->deferred;
+	p->around_order = p->machine.t->config.fault_around_order;
+	p->readahead = strcmp(p->machine.t->config.prefetch, "none") != 0;
+}
+
+void fl_pager_wait_idle(struct fl_pager *p)
+{
+	p->quiesce++;
+	while (p->ios_in_flight) {
+		u32 seq = __atomic_load_n(&p->idle_seq, __ATOMIC_ACQUIRE);
+
+		fl_unlock(&p->lock);
+		fl_futex_wait(&p->idle_seq, seq, 0, false);
+		fl_lock(&p->lock);
+	}
+	p->quiesce--;
+}
+
+void fl_pager_update_stats(struct fl_pager *p)
+{
+	struct fl_proc_stats *s = &p->machine.self->stats;
+	struct fl_mm *mm = &p->mm;
+	u64 held = fl_mm_held_frames(mm);
+
+	s->rss_bytes = held * FL_PAGE_SIZE;
+	s->rss_peak_bytes = fl_max(s->rss_peak_bytes, s->rss_bytes);
+	s->swap_bytes = mm->swap_ents * FL_PAGE_SIZE;
+	p->touched_peak = fl_max(p->touched_peak, held + mm->swap_ents + mm->zero_pages);
+}
+
+static void out_of_memory(struct fl_pager *p)
+{
+	struct fl_machine *t = p->machine.t;
+	char why[200];
+
+	if (t->swap_full)
+		fl_format(why, sizeof(why),
+			"the swap file cannot take more (%s): free disk space, name another place with --swap file:DIR, or raise --ram",
+			fl_errname((int)t->swap_full));
+	else
+		fl_format(why, sizeof(why),
+			"%lu MiB are resident and none of it can be evicted (locked, or in use by devices): raise --ram above %lu MiB",
+			(unsigned long)(fl_mm_held_frames(&p->mm) >> 8),
+			(unsigned long)(t->nframes >> 8));
+	p->dead(p, why);
+}
+
+/* Nothing was freed here: dead processes, then living ones. True when it
+ * makes sense to try again. */
+static bool ask_others(struct fl_pager *p, u32 want, u32 held)
+{
+	struct fl_machine *t = p->machine.t;
+	u32 seq, asked;
+	bool came;
+
+	if (fl_machine_reap(&p->machine) && fl_zone_free_frames(&p->machine))
+		return true;
+	__atomic_add_fetch(&t->starved, 1, __ATOMIC_SEQ_CST);
+	seq = __atomic_load_n(&t->freed_seq, __ATOMIC_ACQUIRE);
+	asked = fl_machine_beg(&p->machine, want, held);
+	if (asked || !held) {
+		fl_unlock(&p->lock);
+		fl_futex_wait(&t->freed_seq, seq, STALL_NS, true);
+		fl_lock(&p->lock);
+	}
+	__atomic_sub_fetch(&t->starved, 1, __ATOMIC_SEQ_CST);
+	came = __atomic_load_n(&t->freed_seq, __ATOMIC_ACQUIRE) != seq;
+	return came;
+}
+
+static u32 serve_others(struct fl_pager *p, struct fl_queue *q)
+{
+	struct fl_proc *self = p->machine.self;
+	u32 wanted = __atomic_exchange_n(&self->wanted, 0, __ATOMIC_ACQ_REL);
+	u32 given = wanted ? fl_frames_give_back(p, wanted) : 0;
+
+	if (given < wanted) {
+		fl_pager_reclaim(p, q, wanted - given, true);
+		given += fl_frames_give_back(p, wanted - given);
+	}
+	return given;
+}
+
+u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
+{
+	u32 have, want, freed = 0;
+	u64 wait = ~0ull;
+	u32 deferred;
+
+	fl_lock(&p->lock);
+	serve_others(p, q);
+	have = fl_frames_available(p);
+	/* A process that holds far less than another does not live on its own
+	 * few pages, one after the other, while the other sits on cold ones. */
+	if (have < p->low && !p->quiesce) {
+		ask_others(p, p->high - have, 2 * p->machine.self->held + p->high);
+		have = fl_frames_available(p);
+	}
+	if (!p->quiesce && (have < p->low || p->nr_deferred)) {
+		want = have < p->high ? p->high - have : p->nr_deferred;
+		want = fl_min(want, fl_max((p->active.count + p->inactive.count) / 2, 1u));
+		fl_count(p, kswapd_wakeups, 1);
+		freed = fl_pager_reclaim(p, q, want, false);
+		if (!freed && fl_frames_available(p) < p->low / 2)
+			freed = fl_pager_reclaim(p, q, want, true);
+		if (!freed && p->nr_deferred && !fl_frames_available(p) && !p->quiesce) {
+			if (ask_others(p, fl_max(p->nr_deferred, 32u), 0))
+				p->unevictable_scans = 0;
+			else if (++p->unevictable_scans > STALL_ROUNDS)
+				out_of_memory(p);
+		}
+	}
+	if (freed || fl_frames_available(p))
+		p->unevictable_scans = 0;
+	if (p->nr_deferred && !p->quiesce)
+		fl_pager_run_deferred(p, q);
+	fl_pager_drain(p, q);
+	deferred = p->nr_deferred;
+	if ((freed && (deferred || fl_frames_available(p) < p->low)) ||
+		__atomic_load_n(&p->machine.self->wanted, __ATOMIC_RELAXED))
+		wait = 0;
+	else if (deferred)
+		wait = RETRY_NS;
+	fl_pager_update_stats(p);
+	fl_unlock(&p->lock);
+	return wait;
+}

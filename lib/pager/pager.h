@@ -1,0 +1,194 @@
+/*
+ * The pager: one process's memory, joined from mm (what is where), machine
+ * (which frames are ours), swap and a host that moves pages.
+ *
+ * Everything here is guarded by one lock, pager->lock, the mm lock. Faults,
+ * evictions and the mmap-family hooks all hold it while they change anything,
+ * so each sees the mirror, the program's mappings and the pool agree. It is
+ * let go only while swap I/O is under way; the pages concerned are then marked
+ * (WRITEBACK, READING), and whoever meets such a page waits for the I/O by
+ * setting WANTED, or takes the page from it by setting ORPHAN.
+ *
+ *   fault.c    resolving one fault          evict.c  second-chance reclaim
+ *   frames.c   frames of this process       range.c  munmap, madvise, mremap
+ *   swapin.c   reading pages back           fork.c   sharing pages with a child
+ *   kswapd.c   background reclaim, OOM
+ *
+ * Context of every function: the mm lock is held, all signals are blocked, the
+ * stack and all arguments lie outside managed memory.
+ */
+#ifndef FL_PAGER_PAGER_H
+#define FL_PAGER_PAGER_H
+
+#include "base/arena.h"
+#include "base/lock.h"
+#include "machine/machine.h"
+#include "mm/buddy.h"
+#include "mm/list.h"
+#include "mm/mm.h"
+#include "mm/page.h"
+#include "mm/pgtable.h"
+#include "mm/vma.h"
+#include "pager/host.h"
+#include "swap/backend.h"
+
+#define FL_BOUNCE_PAGES 16u
+#define FL_MAX_LEAVING	32u
+
+/* A fault that could not be resolved for want of a frame. */
+struct fl_deferred {
+	struct fl_deferred *next;
+	u64 va;
+	u32 flags;
+};
+
+/* A place where faults were seen to go up through the address space. */
+#define FL_STREAMS 16u
+struct fl_stream {
+	u64 next;	/* address behind the last window */
+	u32 pages;	/* of that window */
+	u32 used;	/* stream_clock when it was last of use */
+};
+
+struct fl_pager {
+	struct fl_lock lock;
+	struct fl_mm mm;
+	struct fl_arena *arena;
+	struct fl_machine_view machine;
+	struct fl_host *host;
+
+	/* frames: arrays by frame number, sparse, and the pool they live in */
+	u64 pool;		/* address of slot 0 */
+	struct fl_page_arrays pages;
+	u8 *local_order;
+	struct fl_buddy local;	/* frames held but unused */
+	struct fl_idx_list active, inactive;
+	u32 low, high;		/* watermarks, in frames free to this process */
+	u32 unevictable_scans;
+	u32 write_errors;	/* writes to swap that failed */
+	u32 leaving[FL_MAX_LEAVING], nr_leaving; /* threads on their way out */
+
+	/* swap */
+	const struct fl_backend_ops *backend;
+	struct fl_queue reads;	/* of the fault handler's thread */
+	bool reads_open;
+	struct fl_queue *submit_to; /* queue of the thread that resolves faults now */
+	struct fl_io *free_ios;
+	u32 ios_in_flight;	/* reads and writes, of both threads */
+	u32 idle_seq;		/* futex: bumped when ios_in_flight reaches 0 */
+	u32 quiesce;		/* forks waiting for that: start no new I/O */
+	struct fl_stream streams[FL_STREAMS]; /* sequences of faults: swapin.c */
+	u32 stream_clock;
+	bool readahead;
+	u32 clean_maps, clean_writes;	/* pages mapped clean, and written after all */
+	u32 clean_skipped;
+	u32 fault_tid;		/* whose fault is being resolved */
+
+	/* faults that wait for memory; kswapd resolves them */
+	struct fl_deferred *deferred, **deferred_tail, *free_deferred;
+	u32 nr_deferred;
+	void (*kick)(struct fl_pager *p);	/* wakes kswapd, starting it if need be */
+	void (*dead)(struct fl_pager *p, const char *why) __attribute__((noreturn));
+	void (*queue_opened)(struct fl_pager *p, struct fl_queue *q);
+	void *bounce;		/* FL_BOUNCE_PAGES, made at first need */
+
+	u8 around_order;
+	void *zeros;		/* 64 KiB of zeros, for copying */
+	u64 stage;		/* RWX staging slots, 0: none yet */
+	u64 (*make_stage)(struct fl_pager *p);
+	u64 touched_peak;	/* pages resident, soft and swapped together, at most */
+};
+
+/* What a fault message says. */
+#define FL_FAULT_WRITE 1u	/* it was a write */
+#define FL_FAULT_WP    2u	/* to a write-protected page */
+
+enum fl_fault_result {
+	FL_FAULT_DONE,		/* resolved, threads run again */
+	FL_FAULT_IO,		/* waits for I/O that is under way */
+	FL_FAULT_NOMEM,		/* put on the deferred list, kswapd kicked */
+};
+
+#define fl_count(p, name, n) ((p)->machine.self->stats.counter[FL_C_##name] += (n))
+
+/* fault.c */
+enum fl_fault_result fl_pager_fault(struct fl_pager *p, u64 va, u32 flags);
+void fl_pager_defer(struct fl_pager *p, u64 va, u32 flags);
+/* q: the calling thread's queue; reads that faults need go there, and must be
+ * reaped by the caller. */
+void fl_pager_run_deferred(struct fl_pager *p, struct fl_queue *q);
+/* Maps n neighbouring frames, each SOFT, whose slots hold the data of n
+ * neighbouring pages. clean: keep their swap slots and map them write-protected.
+ * Returns how many were mapped; the others are SOFT still, on the inactive list. */
+u32 fl_pager_map_run(
+	struct fl_pager *p, struct fl_vma *vma, u64 va, u32 frame, u32 n, bool clean);
+/* Is it worth keeping n pages clean that were read back for a load? */
+bool fl_pager_track_clean(struct fl_pager *p, u32 n);
+/* A page found in the program that the mirror knows nothing of: take it in. */
+void fl_pager_adopt(struct fl_pager *p, u64 va);
+
+/* frames.c */
+u32 fl_frames_alloc(struct fl_pager *p, u32 order, u32 *ret_order);
+void fl_frame_free(struct fl_pager *p, u32 frame);	/* held by us alone, off all lists */
+void fl_frame_drop(struct fl_pager *p, u32 frame);	/* whatever it is: lists, sharing */
+int fl_frames_ready(struct fl_pager *p, u32 frame, u32 n);	/* populated and zeroed */
+int fl_frame_populated(struct fl_pager *p, u32 frame);		/* populated, any content */
+void fl_frames_empty(struct fl_pager *p, u32 frame, u32 n);	/* no storage at home */
+u32 fl_frames_available(const struct fl_pager *p);
+u32 fl_frames_give_back(struct fl_pager *p, u32 n);	/* local free frames to the zone */
+void fl_frame_unlist(struct fl_pager *p, u32 frame);
+void fl_frame_activate(struct fl_pager *p, u32 frame);	/* to the active list's head */
+void fl_frame_set_slot(struct fl_pager *p, u32 frame, u32 slot);
+void fl_frame_clear_slot(struct fl_pager *p, u32 frame);	/* gives the slot back */
+static inline u64 fl_slot_addr(const struct fl_pager *p, u32 frame)
+{
+	return p->pool + (u64)frame * FL_PAGE_SIZE;
+}
+
+/* swapin.c */
+enum fl_fault_result fl_pager_swapin(
+	struct fl_pager *p, struct fl_vma *vma, u64 va, u64 pte, u32 flags);
+void fl_pager_read_done(struct fl_pager *p, struct fl_io *io);
+struct fl_io *fl_io_get(struct fl_pager *p);
+/* A request has ended: takes it back, and wakes who waits for the last one. */
+void fl_io_end(struct fl_pager *p, struct fl_io *io);
+/* Reads a swapped page into to at once, lock held. 0 or -errno. */
+int fl_pager_read_slot_now(struct fl_pager *p, u32 slot, void *to);
+
+/* evict.c */
+/* Frees up to want frames; writes are submitted to q and finished with the
+ * lock let go. Returns frames freed. hard: shared pages too. */
+u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want, bool hard);
+/* Waits for everything in q, lock let go meanwhile. Returns frames freed. */
+u32 fl_pager_drain(struct fl_pager *p, struct fl_queue *q);
+
+/* A thread is leaving: until it is gone no page is taken out of the program. */
+void fl_pager_hold(struct fl_pager *p, u32 tid);
+
+/* range.c: the mirror's half of a call; the kernel's half is the hook's. */
+/* After the kernel has dropped the pages of [start, end). */
+void fl_pager_forget(struct fl_pager *p, u64 start, u64 end);
+/* Before: takes long runs back into the pool, so that their frames stay populated. */
+void fl_pager_harvest(struct fl_pager *p, u64 start, u64 end);
+/* After mremap moved pages: ptes, frames' addresses, write protection. */
+int fl_pager_moved(struct fl_pager *p, u64 old, u64 new, u64 bytes);
+/* Write-protects again what the mirror says is write-protected in the range. */
+void fl_pager_reprotect(struct fl_pager *p, u64 start, u64 end);
+
+/* fork.c */
+int fl_pager_fork_prepare(struct fl_pager *p, struct fl_machine_view *child);
+void fl_pager_fork_child(struct fl_pager *p);	/* in the child: reset what is not inherited */
+/* Child: write-protect again what fork shares; after the new registration. */
+void fl_pager_fork_protect(struct fl_pager *p);
+
+/* kswapd.c */
+void fl_pager_wait_idle(struct fl_pager *p);	/* no I/O in flight, lock held again */
+/* One round of background reclaim with the thread's own queue. Returns for
+ * how long there is nothing to do, in ns: 0 none, ~0 until the doorbell rings. */
+u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q);
+
+/* Starts: p->mm etc. are initialised; machine view entered; arrays reserved. */
+void fl_pager_init(struct fl_pager *p, struct fl_arena *arena, struct fl_host *host);
+void fl_pager_update_stats(struct fl_pager *p);
+
+#endif

@@ -1,0 +1,119 @@
+/*
+ * The child's half of fork(2): everything that a child does not inherit is made
+ * anew before any code of libc or the program runs in it.
+ */
+#include "runtime/runtime.h"
+#include "arch/x86_64/syscall.h"
+#include "base/log.h"
+#include "machine/handoff.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+/* The mappings that were internal but not inherited, and the parent's bitmaps. */
+static void renew_internal(u64 old_held, u64 new_held, u64 bytes)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < fl.nr_internal; i++) {
+		if (fl.internal[i].not_inherited)
+			continue;
+		fl.internal[n] = fl.internal[i];
+		if (fl.internal[n].start == old_held)
+			fl.internal[n] = (struct fl_range){new_held, new_held + bytes, false};
+		n++;
+	}
+	fl.nr_internal = n;
+}
+
+static bool renew_pool(struct fl_pager *p)
+{
+	long r = fl_syscall(SYS_mmap, p->pool, fl.pool_bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+
+	if ((u64)r != p->pool)
+		return false;
+	fl_syscall(SYS_madvise, p->pool, fl.pool_bytes, MADV_DONTFORK);
+	return true;
+}
+
+/* Without a userfaultfd the child cannot page: every page comes into memory
+ * that the kernel keeps, and the program goes on. */
+static void go_native(struct fl_pager *p)
+{
+	struct fl_vma *vma;
+
+	fl_for_each_vma(&p->mm, vma)
+	{
+		u64 *ptep;
+
+		if (vma->owner != FL_OWNER_MANAGED)
+			continue;
+		for (u64 va = vma->start; (ptep = fl_pt_next(&p->mm, &va, vma->end));
+			va += FL_PAGE_SIZE) {
+			u32 prot = 0;
+
+			if (fl_pte_state(*ptep) != FL_PTE_SWAP)
+				continue;
+			prot = (vma->flags & FL_VM_READ ? PROT_READ : 0) |
+				(vma->flags & FL_VM_WRITE ? PROT_WRITE : 0) |
+				(vma->flags & FL_VM_EXEC ? PROT_EXEC : 0);
+			if (!(vma->flags & FL_VM_WRITE))
+				fl_syscall(SYS_mprotect, va, FL_PAGE_SIZE, PROT_READ | PROT_WRITE);
+			if (fl_pager_read_slot_now(p, fl_pte_payload(*ptep), p->zeros) < 0)
+				p->dead(p, "the swap file cannot be read");
+			memcpy((void *)va, p->zeros, FL_PAGE_SIZE);
+			if (!(vma->flags & FL_VM_WRITE))
+				fl_syscall(SYS_mprotect, va, FL_PAGE_SIZE, prot);
+		}
+	}
+	fl_warn("fork: the child cannot have a userfaultfd: its memory is not managed from here on");
+	fl.active = false;
+}
+
+void fl_runtime_child(void)
+{
+	struct fl_pager *p = &fl.pager;
+	u64 old_held = (u64)p->machine.held_frames;
+	struct fl_vma *vma;
+	int r;
+
+	fl_syscall(SYS_munmap, old_held, p->machine.t->held_stride);
+	p->machine = fl.child_view;
+	renew_internal(old_held, (u64)p->machine.held_frames, p->machine.t->held_stride);
+
+	/* the parent's descriptors are nothing to us */
+	fl_syscall(SYS_close, fl.uffd.fd);
+	if (fl.handler.control_fd >= 0)
+		fl_syscall(SYS_close, fl.handler.control_fd);
+	for (int which = FL_FD_PAGEMAP; which < FL_FDS_RESERVED; which++)
+		fl_syscall(SYS_close, fl.fd_base + which);
+	fl.is_root = false;
+	fl.kswapd_started = false;
+	fl.writes.in_flight = 0;
+	fl.uffd.nr_move = &p->machine.self->stats.counter[FL_C_uffd_move];
+	fl.uffd.nr_copy = &p->machine.self->stats.counter[FL_C_uffd_copy];
+	fl_pager_fork_child(p);
+
+	r = fl_uffd_open(&fl.uffd, fl.dev_fd, !fl.uffd.host.can_move);
+	if (r < 0 || !renew_pool(p)) {
+		go_native(p);
+		fl_unlock(&p->lock);
+		return;
+	}
+	r = fl_fd_place(fl.fd_base, FL_FD_UFFD, fl.uffd.fd, true);
+	if (r >= 0)
+		fl.uffd.fd = r;
+	fl_uffd_register(&fl.uffd, p->pool, p->pool + fl.pool_bytes, false);
+	fl_for_each_vma(&p->mm, vma)
+		if (vma->owner == FL_OWNER_MANAGED)
+			fl_uffd_register(&fl.uffd, vma->start, vma->end, true);
+	fl_pager_fork_protect(p);
+	r = fl_start_handler();
+	if (r < 0)
+		p->dead(p, "fork: no thread can be made for the child: is a limit on processes (ulimit -u) in force?");
+	fl_proc_settle(&p->machine, (u32)fl_syscall(SYS_getpid), (u32)r);
+	fl_sample(&fl.handler);
+	fl_unlock(&p->lock);
+}

@@ -1,0 +1,235 @@
+/*
+ * Starting in a program: memory of our own, the pool, the mirror, the handler.
+ *
+ * Everything is reserved and nothing is touched: what a program does not use
+ * it does not pay for, and starting `true` costs some twenty system calls.
+ */
+#include "runtime/runtime.h"
+#include "arch/x86_64/entry.h"
+#include "arch/x86_64/syscall.h"
+#include "arch/x86_64/thread.h"
+#include "base/log.h"
+#include "machine/handoff.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+
+#define ARENA_BYTES  (4ull << 30)
+#define STACKS_BYTES (64ull << 20)
+
+struct fl_runtime fl;
+
+void fl_runtime_internal(u64 start, u64 end)
+{
+	if (fl.nr_internal < FL_MAX_INTERNAL)
+		fl.internal[fl.nr_internal++] =
+			(struct fl_range){fl_page_down(start), fl_page_up(end), false};
+}
+
+bool fl_is_internal(u64 start, u64 end)
+{
+	for (u32 i = 0; i < fl.nr_internal; i++)
+		if (start < fl.internal[i].end && end > fl.internal[i].start)
+			return true;
+	return false;
+}
+
+static void *reserve(u64 bytes)
+{
+	long r = fl_syscall(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (fl_is_err(r))
+		return NULL;
+	fl_runtime_internal((u64)r, (u64)r + bytes);
+	return (void *)r;
+}
+
+static void *mm_alloc(void *ctx, size_t bytes)
+{
+	return fl_arena_alloc(ctx, bytes);
+}
+
+static void mm_free(void *ctx, void *p, size_t bytes)
+{
+	fl_arena_free(ctx, p, bytes);
+}
+
+static u64 make_stage(struct fl_pager *p)
+{
+	long r = fl_syscall(SYS_mmap, NULL, FL_PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (fl_is_err(r) || fl_uffd_register(&fl.uffd, (u64)r, (u64)r + FL_PAGE_SIZE, false) < 0)
+		return 0;
+	fl_runtime_internal((u64)r, (u64)r + FL_PAGE_SIZE);
+	return (u64)r;
+}
+
+static void __attribute__((noreturn)) dead(struct fl_pager *p, const char *why)
+{
+	fl_warn("%s (pid %d): killed: %s", p->machine.self->comm,
+		(int)fl_syscall(SYS_getpid), why);
+	fl_syscall(SYS_kill, fl_syscall(SYS_getpid), 9);
+	for (;;)
+		fl_syscall(SYS_pause);
+}
+
+/* The rings are our own mappings, and are not inherited by a child. */
+static void queue_opened(struct fl_pager *p, struct fl_queue *q)
+{
+	struct iovec maps[FL_QUEUE_MAPS];
+	u32 n = p->backend->mappings(q, maps);
+	int fd = p->backend->poll_fd(q);
+
+	if (fd >= 0) {
+		fd = fl_fd_place(fl.fd_base, q == &p->reads ? FL_FD_READS : FL_FD_WRITES, fd, true);
+		if (fd >= 0)
+			p->backend->renumber(q, fd);
+	}
+
+	for (u32 i = 0; i < n; i++) {
+		fl_runtime_internal((u64)maps[i].iov_base, (u64)maps[i].iov_base + maps[i].iov_len);
+		fl.internal[fl.nr_internal - 1].not_inherited = true;
+	}
+}
+
+static int reserve_arrays(struct fl_pager *p, u32 nframes)
+{
+	u64 n = nframes;
+
+	p->pages.page = reserve(n * sizeof(struct fl_page));
+	p->pages.next = reserve(n * 4);
+	p->pages.prev = reserve(n * 4);
+	p->pages.slot = reserve(n * 4);
+	p->local_order = reserve(n);
+	fl.pool_bytes = n * FL_PAGE_SIZE;
+	p->pool = (u64)reserve(fl.pool_bytes);
+	if (!p->pages.page || !p->pages.next || !p->pages.prev || !p->pages.slot ||
+		!p->local_order || !p->pool)
+		return -ENOMEM;
+	/* the child of a fork makes itself a new one */
+	fl_syscall(SYS_madvise, p->pool, fl.pool_bytes, MADV_DONTFORK);
+	return 0;
+}
+
+static int open_machine(struct fl_pager *p, const struct fl_config *c, int base, char *why,
+	size_t n)
+{
+	int mem, swap, r;
+
+	if (base < 0) {
+		fl.is_root = true;
+		base = fl.fd_base;
+		r = fl_machine_create(c, &mem, &swap, why, n);
+		if (r < 0)
+			return r;
+		mem = fl_fd_place(base, FL_FD_MEM, mem, false);
+		swap = fl_fd_place(base, FL_FD_SWAP, swap, false);
+		if (mem < 0 || swap < 0) {
+			fl_format(why, n, "descriptors: no number is free below the limit: raise ulimit -n");
+			return -EMFILE;
+		}
+	}
+	fl.dev_fd = base + FL_FD_UFFD_DEV;
+	r = fl_machine_open(&p->machine, base + FL_FD_MEM, base + FL_FD_SWAP);
+	if (r < 0)
+		fl_format(why, n, "shared memory: %s: is an address space limit (ulimit -v) in force?", fl_errname(-r));
+	else
+		fl_runtime_internal((u64)p->machine.t, (u64)p->machine.t + p->machine.mapped_bytes);
+	return r;
+}
+
+static int open_uffd(const struct fl_config *c, char *why, size_t n)
+{
+	int r = fl_uffd_open(&fl.uffd, fl.dev_fd, c->copy_only);
+
+	if (r < 0) {
+		fl_format(why, n, "userfaultfd: %s: run as root, or allow it with sysctl vm.unprivileged_userfaultfd=1", fl_errname(-r));
+		return r;
+	}
+	r = fl_fd_place(fl.fd_base, FL_FD_UFFD, fl.uffd.fd, true);
+	if (r >= 0)
+		fl.uffd.fd = r;
+	r = fl_uffd_register(&fl.uffd, fl.pager.pool, fl.pager.pool + fl.pool_bytes, false);
+	if (r < 0)
+		fl_format(why, n, "userfaultfd: write protection: %s: this needs Linux 5.7 or newer", fl_errname(-r));
+	return r;
+}
+
+int fl_runtime_stacks(char *why, size_t n)
+{
+	void *stacks = reserve(STACKS_BYTES);
+
+	if (!stacks) {
+		fl_format(why, n, "address space: is a limit (ulimit -v) in force?");
+		return -ENOMEM;
+	}
+	fl_hook_stacks_init(stacks, STACKS_BYTES);
+	return 0;
+}
+
+int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
+{
+	struct fl_pager *p = &fl.pager;
+	struct fl_mm_alloc alloc = {mm_alloc, mm_free, &fl.arena};
+	const struct fl_config *conf;
+	void *arena;
+	int r;
+
+	r = open_machine(p, c, base, why, n);
+	if (r < 0)
+		return r;
+	conf = &p->machine.t->config;
+	/* huge pages would be split by every eviction of a small one */
+	fl_syscall(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
+
+	arena = reserve(ARENA_BYTES);
+	r = arena ? reserve_arrays(p, p->machine.t->nframes) : -ENOMEM;
+	if (r < 0) {
+		fl_format(why, n, "address space: %s: is a limit (ulimit -v) in force?", fl_errname(-r));
+		return r;
+	}
+	fl_arena_init(&fl.arena, arena, ARENA_BYTES);
+	r = open_uffd(conf, why, n);
+	if (r < 0)
+		return r;
+
+	fl_mm_init(&p->mm, &alloc);
+	p->kick = fl_kick_kswapd;
+	p->dead = dead;
+	p->queue_opened = queue_opened;
+	p->make_stage = make_stage;
+	p->backend = &fl_backend_file;
+	fl_pager_init(p, &fl.arena, &fl.uffd.host);
+	p->reads.ops = fl.writes.ops = p->backend;
+	fl.handler_stack = fl_arena_alloc(&fl.arena, FL_THREAD_STACK);
+	fl.kswapd_stack = fl_arena_alloc(&fl.arena, FL_THREAD_STACK);
+	p->reads.impl = fl_arena_alloc(&fl.arena, fl_backend_file_bytes());
+	fl.writes.impl = fl_arena_alloc(&fl.arena, fl_backend_file_bytes());
+	p->zeros = fl_arena_alloc(&fl.arena, 64 << 10);
+	p->mm.mm_users = 1;
+
+	fl_lock(&p->lock);
+	r = fl_start_handler();
+	if (r >= 0)
+		r = fl_proc_enter(&p->machine, (u32)fl_syscall(SYS_getpid), (u32)r);
+	if (r < 0) {
+		fl_format(why, n, "threads: %s", fl_errname(-r));
+		return r; /* the lock stays taken: the handler, if any, waits for ever */
+	}
+	fl_runtime_internal((u64)p->machine.held_frames,
+		(u64)p->machine.held_frames + p->machine.t->held_stride);
+	fl.uffd.nr_move = &p->machine.self->stats.counter[FL_C_uffd_move];
+	fl.uffd.nr_copy = &p->machine.self->stats.counter[FL_C_uffd_copy];
+	r = fl_resync(true);
+	fl.active = r == 0;
+	fl_sample(&fl.handler);
+	fl_unlock(&p->lock);
+	if (r < 0)
+		fl_format(why, n, "/proc/self/maps: %s: is /proc mounted?", fl_errname(-r));
+	return r;
+}

@@ -1,0 +1,197 @@
+/*
+ * The mirror against /proc/self/maps: at start, and after calls whose effect on
+ * the address space is easier read than predicted.
+ *
+ * What the mirror does not know is entered as the kernel's; what is managed
+ * but gone is dropped; protections are taken over. Managed VMAs are never made
+ * here, except the heap at start, with the pages that are in it.
+ */
+#include "runtime/runtime.h"
+#include "arch/x86_64/syscall.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define BUF_BYTES (64u << 10)
+
+struct reader {
+	long fd;
+	char *buf;
+	u32 have, at;
+};
+
+/* One line without its newline, or NULL at the end. */
+static char *next_line(struct reader *r)
+{
+	for (;;) {
+		char *start = r->buf + r->at;
+		char *nl = memchr(start, '\n', r->have - r->at);
+		long n;
+
+		if (nl) {
+			*nl = 0;
+			r->at = (u32)(nl + 1 - r->buf);
+			return start;
+		}
+		memmove(r->buf, start, r->have - r->at);
+		r->have -= r->at;
+		r->at = 0;
+		n = fl_syscall(SYS_read, r->fd, r->buf + r->have, BUF_BYTES - 1 - r->have);
+		if (n <= 0)
+			return NULL;
+		r->have += (u32)n;
+	}
+}
+
+static u64 hex(const char **s)
+{
+	u64 v = 0;
+
+	for (;; ++*s) {
+		char c = **s;
+
+		if (c >= '0' && c <= '9')
+			v = v << 4 | (u64)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			v = v << 4 | (u64)(c - 'a' + 10);
+		else
+			return v;
+	}
+}
+
+/* start-end rwxp offset major:minor inode   name */
+static const char *parse(const char *s, struct fl_vma *v)
+{
+	u64 major, minor;
+
+	memset(v, 0, sizeof(*v));
+	v->owner = FL_OWNER_KERNEL;
+	v->start = hex(&s);
+	s++;
+	v->end = hex(&s);
+	s++;
+	v->flags = (s[0] == 'r' ? FL_VM_READ : 0) | (s[1] == 'w' ? FL_VM_WRITE : 0) |
+		(s[2] == 'x' ? FL_VM_EXEC : 0) | (s[3] == 's' ? FL_VM_SHARED : 0);
+	s += 5;
+	v->pgoff = hex(&s) >> FL_PAGE_SHIFT;
+	s++;
+	major = hex(&s);
+	s++;
+	minor = hex(&s);
+	s++;
+	for (; *s >= '0' && *s <= '9'; s++)
+		v->ino = v->ino * 10 + (u64)(*s - '0');
+	v->dev = (minor & 0xff) | (major << 8) | ((minor & ~0xffull) << 12);
+	while (*s == ' ')
+		s++;
+	if (v->ino || v->dev)
+		v->flags |= FL_VM_FILE;
+	else if (!(v->flags & FL_VM_SHARED))
+		v->pgoff = v->start >> FL_PAGE_SHIFT;
+	if (!strcmp(s, "[stack]"))
+		v->flags |= FL_VM_GROWSDOWN;
+	return s;
+}
+
+/* The brk area as it is at start becomes managed, its pages included. */
+static void adopt_heap(struct fl_vma *v)
+{
+	struct fl_pager *p = &fl.pager;
+
+	if (fl_uffd_register(&fl.uffd, v->start, v->end, true) < 0)
+		return;
+	v->owner = FL_OWNER_MANAGED;
+	v->flags |= FL_VM_HEAP;
+	fl_mm_map(&p->mm, v);
+	p->mm.start_brk = v->start;
+	for (u64 va = v->start; va < v->end; va += FL_PAGE_SIZE)
+		if (p->host->ops->present(p->host, va))
+			fl_pager_adopt(p, va);
+}
+
+static void drop(u64 start, u64 end)
+{
+	if (start >= end)
+		return;
+	fl_pager_forget(&fl.pager, start, end);
+	fl_mm_unmap(&fl.pager.mm, start, end);
+}
+
+/* One mapping as the kernel has it, entered piece by piece around what is managed. */
+static int enter(struct fl_vma *v)
+{
+	const u64 prot = FL_VM_READ | FL_VM_WRITE | FL_VM_EXEC;
+	struct fl_mm *mm = &fl.pager.mm;
+	u64 at = v->start, end = v->end;
+
+	while (at < end) {
+		struct fl_vma *old = fl_vma_intersects(mm, at, end), piece = *v;
+		u64 stop;
+
+		if (fl_vma_prealloc(mm, FL_VMA_MAX_NODES) < 0)
+			return -ENOMEM;
+		if (old && old->owner == FL_OWNER_MANAGED && old->start <= at) {
+			stop = fl_min(old->end, end);
+			if (v->flags & (FL_VM_FILE | FL_VM_SHARED)) {
+				drop(at, stop); /* replaced behind our back */
+				continue;
+			}
+			fl_mm_change(mm, at, stop, v->flags & prot, ~v->flags & prot);
+			at = stop;
+			continue;
+		}
+		/* up to the next managed VMA all is the kernel's */
+		stop = end;
+		for (; old && old->start < end; old = old->next)
+			if (old->owner == FL_OWNER_MANAGED) {
+				stop = old->start;
+				break;
+			}
+		piece.start = at;
+		piece.end = stop;
+		piece.pgoff += (at - v->start) >> FL_PAGE_SHIFT;
+		fl_mm_map(mm, &piece);
+		at = stop;
+	}
+	return 0;
+}
+
+int fl_resync(bool adopt)
+{
+	struct reader r = {.fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/maps",
+				   O_RDONLY | O_CLOEXEC)};
+	u64 last = 0;
+	char *line;
+	int err = 0;
+
+	if (r.fd < 0)
+		return (int)r.fd;
+	r.buf = fl_arena_alloc(&fl.arena, BUF_BYTES);
+	while (r.buf && !err && (line = next_line(&r))) {
+		struct fl_vma v;
+		const char *name = parse(line, &v);
+
+		if (v.start >= 1ull << 47)
+			break; /* [vsyscall] */
+		if (fl_vma_prealloc(&fl.pager.mm, FL_VMA_MAX_NODES) < 0)
+			err = -ENOMEM;
+		else if (fl_is_internal(v.start, v.end))
+			drop(last, v.start), last = v.end;
+		else {
+			drop(last, v.start);
+			if (adopt && !strcmp(name, "[heap]"))
+				adopt_heap(&v);
+			if (v.owner == FL_OWNER_KERNEL)
+				err = enter(&v);
+			last = v.end;
+		}
+	}
+	if (r.buf && !err)
+		drop(last, 1ull << 47);
+	fl_syscall(SYS_close, r.fd);
+	if (!r.buf)
+		return -ENOMEM;
+	fl_arena_free(&fl.arena, r.buf, BUF_BYTES);
+	return err;
+}

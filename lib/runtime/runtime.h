@@ -1,0 +1,70 @@
+/*
+ * The one instance of everything in a preloaded process, and its start.
+ *
+ * Context: see each part; `fl` itself is set up before the first hook runs.
+ */
+#ifndef FL_RUNTIME_RUNTIME_H
+#define FL_RUNTIME_RUNTIME_H
+
+#include "fault/handler.h"
+#include "fault/uffd.h"
+#include "pager/pager.h"
+
+#define FL_MAX_INTERNAL 32
+
+struct fl_range {
+	u64 start, end;
+	bool not_inherited;	/* a forked child does not have it */
+};
+
+struct fl_runtime {
+	struct fl_pager pager;
+	struct fl_uffd uffd;
+	struct fl_handler handler;
+	struct fl_arena arena;
+	struct fl_queue writes;		/* kswapd's */
+	bool writes_open, kswapd_started;
+	int fd_base, dev_fd;
+	bool active;			/* hooks do their work */
+	bool is_root;			/* made the machine itself: reports at exit */
+	bool mlock_future;		/* mlockall(MCL_FUTURE) is in force */
+	bool mlock_future_onfault;
+	void *handler_stack, *kswapd_stack;
+	void *impl_reads, *impl_writes;
+	u64 pool_bytes;
+	struct fl_range internal[FL_MAX_INTERNAL]; /* our own mappings */
+	u32 nr_internal;
+	struct fl_machine_view child_view; /* between the two halves of a fork */
+};
+
+extern struct fl_runtime fl __attribute__((visibility("hidden")));
+
+/* init.c: what hooks need before anything else. 0 or -errno. */
+int fl_runtime_stacks(char *why, size_t why_bytes);
+
+/* init.c: 0, or -errno with one line in why. Single-threaded start. */
+int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t why_bytes);
+void fl_runtime_internal(u64 start, u64 end);
+bool fl_is_internal(u64 start, u64 end);
+
+/* threads.c: with the mm lock held. 0 or -errno. */
+int fl_start_handler(void);
+void fl_kick_kswapd(struct fl_pager *p);
+void fl_maybe_start_kswapd(void);
+
+/* child.c: the child's half of a fork, on its hook stack, mm lock held as the
+ * parent held it. */
+void fl_runtime_child(void);
+
+/* control.c */
+int fl_control_open(void);
+int fl_control_serve(struct fl_handler *h);
+
+/* sample.c: what is not managed, and our own tables. */
+void fl_sample(struct fl_handler *h);
+
+/* maps.c: makes the mirror agree with /proc/self/maps about what is not
+ * managed, and drops what is gone. Lock held. 0 or -errno. */
+int fl_resync(bool adopt_heap);
+
+#endif

@@ -1,0 +1,74 @@
+/* The handler's thread, and kswapd's: made when it first has something to do. */
+#include "runtime/runtime.h"
+#include "arch/x86_64/syscall.h"
+#include "arch/x86_64/thread.h"
+
+/* With fewer frames than this a process is not worth asking for any. */
+#define KSWAPD_FRAMES 256u
+
+static u64 fl_tcb(void)
+{
+	u64 tcb;
+
+	__asm__("mov %%fs:0x10, %0" : "=r"(tcb));
+	return tcb;
+}
+
+int fl_start_handler(void)
+{
+	struct fl_handler *h = &fl.handler;
+
+	h->pager = &fl.pager;
+	h->uffd = &fl.uffd;
+	h->control_fd = fl_control_open();
+	h->control = fl_control_serve;
+	h->client_fd = -1;
+	h->sample = fl_sample;
+	h->faults_since_sample = 0;
+	/* threads other than this one are not inherited by a child */
+	if (!h->follow.threads)
+		fl_follow_thread(&h->follow, &fl.arena, fl_tcb(), 0, fl_gettid());
+	else
+		fl_follow_only(&h->follow, fl_tcb(), fl_gettid());
+	return (int)fl_thread_start(fl.handler_stack, fl_handler_run, h, "fl-fault");
+}
+
+static void kswapd(void *arg)
+{
+	struct fl_pager *p = arg;
+	struct fl_proc *self = p->machine.self;
+
+	fl_lock(&p->lock);
+	fl.writes.ops->open(&fl.writes, p->machine.swap_fd);
+	p->queue_opened(p, &fl.writes);
+	fl_unlock(&p->lock);
+	for (;;) {
+		u32 seq = __atomic_load_n(&self->doorbell, __ATOMIC_ACQUIRE);
+
+		u64 wait = fl_kswapd_round(p, &fl.writes);
+
+		if (wait)
+			fl_futex_wait(&self->doorbell, seq, wait == ~0ull ? 0 : wait, true);
+	}
+}
+
+static void start_kswapd(struct fl_pager *p)
+{
+	fl.kswapd_started = true;
+	if (fl_thread_start(fl.kswapd_stack, kswapd, p, "fl-kswapd") < 0)
+		p->dead(p, "no thread can be made for reclaim: is a limit on processes (ulimit -u) in force?");
+}
+
+void fl_kick_kswapd(struct fl_pager *p)
+{
+	if (!fl.kswapd_started)
+		start_kswapd(p);
+	__atomic_add_fetch(&p->machine.self->doorbell, 1, __ATOMIC_RELEASE);
+	fl_futex_wake(&p->machine.self->doorbell, 1, true);
+}
+
+void fl_maybe_start_kswapd(void)
+{
+	if (!fl.kswapd_started && fl.pager.machine.self->held > KSWAPD_FRAMES)
+		start_kswapd(&fl.pager);
+}

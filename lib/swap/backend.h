@@ -1,0 +1,65 @@
+/*
+ * A swap device: requests of whole pages, several in flight.
+ *
+ * A queue belongs to one thread. Requests belong to the caller and stay put
+ * until they come back from fl_backend_reap.
+ *
+ * Context: the thread that owns the queue; no lock needs to be held, any may be.
+ */
+#ifndef FL_SWAP_BACKEND_H
+#define FL_SWAP_BACKEND_H
+
+#include "base/types.h"
+
+#include <sys/uio.h>
+
+#define FL_QUEUE_MAPS 3u
+#define FL_IO_PAGES 64u	/* most pages of one request */
+
+struct fl_io {
+	bool write;
+	u32 slot;		/* first of npages consecutive slots */
+	u32 npages;
+	struct iovec iov[FL_IO_PAGES];	/* one page each; neighbours are joined */
+	int error;		/* 0, or a negative errno */
+	u64 start_cycles;
+	u32 tid;		/* the thread that waits for it, 0: none */
+	void *owner;		/* the caller's */
+	struct fl_io *next;	/* the caller's */
+};
+
+struct fl_queue;
+
+struct fl_backend_ops {
+	const char *name;
+	/* Opens a queue; 0 or -errno. */
+	int (*open)(struct fl_queue *q, int fd);
+	void (*close)(struct fl_queue *q);
+	/* Takes a request up. Never fails: errors come back with the request. */
+	void (*submit)(struct fl_queue *q, struct fl_io *io);
+	/* One finished request, or NULL if none is; waits for one if wait is
+	 * set and any is in flight. */
+	struct fl_io *(*reap)(struct fl_queue *q, bool wait);
+	/* A descriptor that polls readable when reap has something; -1: none
+	 * is needed, requests finish within submit. */
+	int (*poll_fd)(const struct fl_queue *q);
+	/* The descriptor of poll_fd has been moved to this number. */
+	void (*renumber)(struct fl_queue *q, int fd);
+	/* The queue's own mappings, FL_QUEUE_MAPS at most: how many. */
+	u32 (*mappings)(const struct fl_queue *q, struct iovec *ret);
+};
+
+struct fl_queue {
+	const struct fl_backend_ops *ops;
+	int fd;			/* the swap file */
+	u32 in_flight;
+	struct fl_io *done;	/* finished within submit */
+	void *impl;		/* memory of the backend: fl_queue_impl_bytes */
+};
+
+/* The swap file through io_uring; where the kernel refuses it a queue, plain
+ * reads and writes. impl must point to fl_backend_file_bytes() zeroed bytes. */
+extern const struct fl_backend_ops fl_backend_file;
+size_t fl_backend_file_bytes(void);
+
+#endif

@@ -1,0 +1,151 @@
+/*
+ * The swap map against a naive model: an array of counts and nothing else.
+ *
+ *	test-swap-model [SEED [OPERATIONS]]
+ *
+ * The seed comes from the command line, else from FL_SEED, else from the clock;
+ * it is printed, and the same seed repeats the same run.
+ */
+#include "swap/slots.h"
+
+#include "../mm/mm-test.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define CLUSTERS 12u
+#define MAX	 (CLUSTERS * FL_SLOT_CLUSTER)
+
+static struct fl_slots slots;
+static u16 count[MAX], model[MAX];
+static u8 used[CLUSTERS];
+static const struct fl_slot_arrays arrays = {count, used};
+static u64 seed, state, nr_ops;
+
+static void fail(const char *what)
+{
+	printf("FAILED after %lu operations: %s; again: FL_SEED=%lu\n", nr_ops, what, seed);
+	exit(1);
+}
+
+static u32 rnd(u32 n)
+{
+	return (u32)(test_random(&state) % n);
+}
+
+/* The longest free run within one cluster, which is what an allocation can get. */
+static u32 longest_run(void)
+{
+	u32 best = 0;
+
+	for (u32 i = 0, run = 0; i < slots.nr_slots; i++) {
+		if (i % FL_SLOT_CLUSTER == 0)
+			run = 0;
+		run = model[i] || i == 0 ? 0 : run + 1;
+		best = fl_max(best, run);
+	}
+	return best;
+}
+
+static void step_alloc(void)
+{
+	u32 want = 1 + rnd(FL_SLOT_CLUSTER + 4), best = longest_run(), slot = 0, n;
+
+	n = fl_slots_alloc(&slots, &arrays, want, &slot);
+	want = fl_min(want, FL_SLOT_CLUSTER);
+	if (best >= want && n != want)
+		fail("a run of the wanted length is free, but was not given");
+	if (!n != !best || n > want)
+		fail("nothing given though a slot is free, or more than wanted");
+	for (u32 i = 0; i < n; i++) {
+		if (slot + i == FL_NO_SLOT || slot + i >= slots.nr_slots || model[slot + i])
+			fail("a slot given that is not free");
+		model[slot + i] = 1;
+	}
+}
+
+/* A slot in use, or FL_NO_SLOT if luck does not find one. */
+static u32 some_slot(void)
+{
+	for (int i = 0; i < 20 && slots.nr_slots; i++) {
+		u32 slot = rnd(slots.nr_slots);
+
+		if (model[slot])
+			return slot;
+	}
+	return FL_NO_SLOT;
+}
+
+static void step(void)
+{
+	u32 slot, n = 1 + rnd(FL_SLOT_CLUSTER);
+
+	switch (rnd(8)) {
+	case 0:
+		if (rnd(200) == 0)
+			fl_slots_grow(&slots, slots.nr_slots + FL_SLOT_CLUSTER);
+		break;
+	case 1:
+		step_alloc();
+		break;
+	case 2:
+		slot = some_slot();
+		if (slot != FL_NO_SLOT && model[slot] < FL_SLOT_COUNT_MAX) {
+			fl_slot_dup(&slots, &arrays, slot);
+			model[slot]++;
+		}
+		break;
+	case 3: /* a process ends: neighbours go together */
+		for (slot = some_slot(); n-- && slot != FL_NO_SLOT && slot < slots.nr_slots; slot++)
+			if (model[slot] &&
+				fl_slot_put(&slots, &arrays, slot) != (--model[slot] == 0))
+				fail("the last user is not the last");
+		break;
+	default:
+		slot = some_slot();
+		if (slot != FL_NO_SLOT &&
+			fl_slot_put(&slots, &arrays, slot) != (--model[slot] == 0))
+			fail("the last user is not the last");
+	}
+}
+
+static void compare(void)
+{
+	const char *why = "";
+	u32 in_use = 0;
+
+	for (u32 i = 0; i < MAX; i++)
+		in_use += model[i] != 0;
+	if (memcmp(count, model, sizeof(count)))
+		fail("a count differs from the model's");
+	if (in_use != slots.nr_used)
+		fail("nr_used differs from the model's");
+	if (fl_slots_validate(&slots, &arrays, &why) < 0)
+		fail(why);
+}
+
+int main(int argc, char **argv)
+{
+	u64 ops = argc > 2 ? strtoul(argv[2], NULL, 0) : 1000000;
+	const char *env = getenv("FL_SEED");
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	seed = argc > 1	     ? strtoul(argv[1], NULL, 0)
+	       : env && *env ? strtoul(env, NULL, 0)
+			     : (u64)now.tv_sec * 1000000 + (u64)now.tv_nsec / 1000;
+	state = seed;
+	printf("seed %lu\n", seed);
+	fflush(stdout);
+	fl_slots_init(&slots, MAX);
+	for (nr_ops = 0; nr_ops < ops; nr_ops++) {
+		step();
+		/* every step at first, where a failing case is short */
+		if (nr_ops < 1000 || nr_ops % 64 == 0)
+			compare();
+	}
+	compare();
+	printf("%lu operations, %u of %u slots in use at the end\n", nr_ops, slots.nr_used,
+		slots.nr_slots);
+	return 0;
+}

@@ -1,0 +1,38 @@
+/*
+ * Asking a running process for a snapshot; faultline/snapshot.h is the
+ * protocol.
+ *
+ * Context: the tool; one thread.
+ */
+#ifndef FL_TOOLS_CLIENT_H
+#define FL_TOOLS_CLIENT_H
+
+#include "faultline/snapshot.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct snapshot {
+	const struct fl_snapshot *head;
+	const struct fl_snap_vma *vmas;	    /* head->nr_vmas, by address */
+	const struct fl_snap_page *pages;   /* head->nr_pages, by address */
+	const struct fl_snap_range *ranges; /* head->nr_ranges, in any order */
+	size_t bytes;
+	int connection; /* open: with FL_CTL_FREEZE it keeps the process still */
+};
+
+/*
+ * Takes a snapshot with FL_CTL_* flags. 0, or -errno: -ESRCH there is no such
+ * process, -ECONNREFUSED it is not running under Faultline (or ends just now),
+ * -EPERM it is another user's, -EPROTO another version's.
+ */
+int snapshot_take(int pid, uint32_t flags, struct snapshot *ret);
+
+/* Lets a frozen process go on; the snapshot stays. */
+void snapshot_thaw(struct snapshot *s);
+void snapshot_release(struct snapshot *s);
+
+/* Says why a snapshot could not be had. */
+void snapshot_complain(int pid, int err);
+
+#endif
