@@ -84,6 +84,25 @@ size_t fl_format(char *buf, size_t size, const char *fmt, ...)
 	return t.len;
 }
 
+/* Threads of our own have a table of descriptors of their own, in which the
+ * program's standard error, wherever it leads by now, is not kept open. */
+static void write_stderr(const char *s, size_t n)
+{
+	long pidfd, fd;
+
+	if (fl_syscall(SYS_write, 2, s, n) != -EBADF)
+		return;
+	pidfd = fl_syscall(SYS_pidfd_open, fl_syscall(SYS_getpid), 0);
+	if (pidfd < 0)
+		return;
+	fd = fl_syscall(SYS_pidfd_getfd, pidfd, 2, 0);
+	if (fd >= 0) {
+		fl_syscall(SYS_write, fd, s, n);
+		fl_syscall(SYS_close, fd);
+	}
+	fl_syscall(SYS_close, pidfd);
+}
+
 void fl_warn(const char *fmt, ...)
 {
 	char buf[512];
@@ -95,7 +114,7 @@ void fl_warn(const char *fmt, ...)
 	fl_text_vadd(&t, fmt, ap);
 	va_end(ap);
 	buf[t.len++] = '\n';
-	fl_syscall(SYS_write, 2, buf, t.len);
+	write_stderr(buf, t.len);
 }
 
 const char *fl_errname(int err)

@@ -118,20 +118,19 @@ static int uffd_populate(struct fl_host *h, u64 slot, u64 n)
 
 static int uffd_fetch(struct fl_host *h, void *to, u64 va, bool readable)
 {
-	struct fl_uffd *u = uffd_of(h);
-	long r;
+	long fd, r;
 
+	(void)h;
 	if (readable) {
 		memcpy(to, (void *)va, FL_PAGE_SIZE);
 		return 0;
 	}
-	if (u->mem_fd < 0) {
-		u->mem_fd = (int)fl_syscall(
-			SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC);
-		if (u->mem_fd < 0)
-			return u->mem_fd;
-	}
-	r = fl_syscall(SYS_pread64, u->mem_fd, to, FL_PAGE_SIZE, va);
+	/* not kept open: the caller's table of descriptors may be the program's */
+	fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return (int)fd;
+	r = fl_syscall(SYS_pread64, fd, to, FL_PAGE_SIZE, va);
+	fl_syscall(SYS_close, fd);
 	return r == (long)FL_PAGE_SIZE ? 0 : -EIO;
 }
 
@@ -185,7 +184,6 @@ int fl_uffd_open(struct fl_uffd *u, int dev_fd, bool copy_only)
 	long fd = new_uffd(dev_fd), r;
 
 	u->host.ops = &uffd_ops;
-	u->mem_fd = -1;
 	if (!u->nr_move) {
 		u->nr_move = &nowhere[0];
 		u->nr_copy = &nowhere[1];

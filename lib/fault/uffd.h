@@ -16,7 +16,6 @@
 struct fl_uffd {
 	struct fl_host host;	/* first: the ops cast it back */
 	int fd;
-	int mem_fd;		/* /proc/self/mem, for pages no one may read; -1: none */
 	u64 *nr_move, *nr_copy;	/* counters */
 };
 

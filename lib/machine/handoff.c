@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -33,6 +34,21 @@ int fl_fd_place(int base, enum fl_fd which, int fd, bool cloexec)
 		return (int)r;
 	fl_syscall(SYS_close, fd);
 	return to;
+}
+
+int fl_fd_private(int base)
+{
+	long r = fl_syscall(SYS_close_range, 0, base - 1, CLOSE_RANGE_UNSHARE);
+
+	if (r < 0)
+		return (int)r;
+	fl_syscall(SYS_close_range, base + FL_FDS_RESERVED, ~0u, 0);
+	r = fl_syscall(SYS_openat, AT_FDCWD, "/", O_PATH | O_CLOEXEC);
+	if (r >= 0 && r != 2) {
+		fl_syscall(SYS_dup3, r, 2, O_CLOEXEC);
+		fl_syscall(SYS_close, r);
+	}
+	return 0;
 }
 
 int fl_fd_import(const char *value)

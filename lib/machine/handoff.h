@@ -21,10 +21,6 @@ enum fl_fd {
 	FL_FD_UFFD_DEV,	/* /dev/userfaultfd, opened by who may */
 	FL_FD_UFFD,
 	FL_FD_CONTROL,
-	FL_FD_PAGEMAP,
-	FL_FD_PROC_MEM,
-	FL_FD_READS,	/* io_uring of the fault handler */
-	FL_FD_WRITES,	/* and of kswapd */
 };
 
 /* The base for this process's limit of open files. */
@@ -33,6 +29,15 @@ int fl_fd_base(void);
 /* Moves fd to number base + which, closing whatever was there; inherited by
  * exec unless cloexec. Returns the new number or -errno. */
 int fl_fd_place(int base, enum fl_fd which, int fd, bool cloexec);
+
+/*
+ * Gives the calling thread a descriptor table of its own, with nothing in it but
+ * the reserved numbers. What it opens from then on takes no number from the
+ * program, and cannot be closed or overwritten by it; and no pipe or socket of
+ * the program's is kept open. Descriptor 2 leads nowhere: fl_warn finds the
+ * program's. 0 or -errno.
+ */
+int fl_fd_private(int base);
 
 /* The base that value (of FAULTLINE_FDS) names, if a machine's memory file is
  * really there; else -1. */

@@ -87,8 +87,6 @@ void fl_runtime_child(void)
 	fl_syscall(SYS_close, fl.uffd.fd);
 	if (fl.handler.control_fd >= 0)
 		fl_syscall(SYS_close, fl.handler.control_fd);
-	for (int which = FL_FD_PAGEMAP; which < FL_FDS_RESERVED; which++)
-		fl_syscall(SYS_close, fl.fd_base + which);
 	fl.is_root = false;
 	fl.kswapd_started = false;
 	fl.writes.in_flight = 0;

@@ -83,13 +83,6 @@ static void queue_opened(struct fl_pager *p, struct fl_queue *q)
 {
 	struct iovec maps[FL_QUEUE_MAPS];
 	u32 n = p->backend->mappings(q, maps);
-	int fd = p->backend->poll_fd(q);
-
-	if (fd >= 0) {
-		fd = fl_fd_place(fl.fd_base, q == &p->reads ? FL_FD_READS : FL_FD_WRITES, fd, true);
-		if (fd >= 0)
-			p->backend->renumber(q, fd);
-	}
 
 	for (u32 i = 0; i < n; i++) {
 		fl_runtime_internal((u64)maps[i].iov_base, (u64)maps[i].iov_base + maps[i].iov_len);

@@ -2,6 +2,7 @@
 #include "runtime/runtime.h"
 #include "arch/x86_64/syscall.h"
 #include "arch/x86_64/thread.h"
+#include "machine/handoff.h"
 
 /* With fewer frames than this a process is not worth asking for any. */
 #define KSWAPD_FRAMES 256u
@@ -12,6 +13,12 @@ static u64 fl_tcb(void)
 
 	__asm__("mov %%fs:0x10, %0" : "=r"(tcb));
 	return tcb;
+}
+
+static void handler(void *arg)
+{
+	fl_fd_private(fl.fd_base);
+	fl_handler_run(arg);
 }
 
 int fl_start_handler(void)
@@ -30,7 +37,7 @@ int fl_start_handler(void)
 		fl_follow_thread(&h->follow, &fl.arena, fl_tcb(), 0, fl_gettid());
 	else
 		fl_follow_only(&h->follow, fl_tcb(), fl_gettid());
-	return (int)fl_thread_start(fl.handler_stack, fl_handler_run, h, "fl-fault");
+	return (int)fl_thread_start(fl.handler_stack, handler, h, "fl-fault");
 }
 
 static void kswapd(void *arg)
@@ -38,6 +45,7 @@ static void kswapd(void *arg)
 	struct fl_pager *p = arg;
 	struct fl_proc *self = p->machine.self;
 
+	fl_fd_private(fl.fd_base);
 	fl_lock(&p->lock);
 	fl.writes.ops->open(&fl.writes, p->machine.swap_fd);
 	p->queue_opened(p, &fl.writes);

@@ -138,13 +138,6 @@ static int file_poll_fd(const struct fl_queue *q)
 	return f->has_ring ? f->ring.ring_fd : -1;
 }
 
-static void file_renumber(struct fl_queue *q, int fd)
-{
-	struct file_queue *f = q->impl;
-
-	f->ring.ring_fd = f->ring.enter_ring_fd = fd;
-}
-
 static u32 file_mappings(const struct fl_queue *q, struct iovec *ret)
 {
 	const struct file_queue *f = q->impl;
@@ -167,6 +160,5 @@ const struct fl_backend_ops fl_backend_file = {
 	.submit = file_submit,
 	.reap = file_reap,
 	.poll_fd = file_poll_fd,
-	.renumber = file_renumber,
 	.mappings = file_mappings,
 };

@@ -4,6 +4,8 @@
  * A queue belongs to one thread. Requests belong to the caller and stay put
  * until they come back from fl_backend_reap.
  *
+ * A queue's descriptors are in the table of the thread that opened it.
+ *
  * Context: the thread that owns the queue; no lock needs to be held, any may be.
  */
 #ifndef FL_SWAP_BACKEND_H
@@ -43,8 +45,6 @@ struct fl_backend_ops {
 	/* A descriptor that polls readable when reap has something; -1: none
 	 * is needed, requests finish within submit. */
 	int (*poll_fd)(const struct fl_queue *q);
-	/* The descriptor of poll_fd has been moved to this number. */
-	void (*renumber)(struct fl_queue *q, int fd);
 	/* The queue's own mappings, FL_QUEUE_MAPS at most: how many. */
 	u32 (*mappings)(const struct fl_queue *q, struct iovec *ret);
 };
