@@ -104,7 +104,8 @@ void fl_lock(struct fl_lock *l)
 	u32 c = 0;
 
 	rank_acquire(l->rank);
-	for (int spin = 0; spin < 64; spin++) {
+	/* a batch of moves holds it for some 20 us; a sleep costs more than that */
+	for (int spin = 0; spin < 256; spin++) {
 		c = 0;
 		if (__atomic_compare_exchange_n(
 			    &l->word, &c, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))

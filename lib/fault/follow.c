@@ -64,25 +64,30 @@ static bool readable(const struct fl_mm *mm, u64 va)
 		fl_pte_state(fl_pte_get(mm, va)) == FL_PTE_PRESENT;
 }
 
+static bool is_thread(struct fl_follow *f, const struct fl_mm *mm, u32 i, u32 tid)
+{
+	struct fl_thread *t = &f->threads[i];
+
+	if (!t->tid && readable(mm, t->tid_at) && *(volatile u32 *)t->tid_at == tid)
+		t->tid = tid;
+	return t->tid == tid;
+}
+
 /* The CPU on which the thread last ran in user mode, or -1. */
 static int cpu_of(struct fl_follow *f, const struct fl_mm *mm, u32 tid)
 {
-	u32 i, cpu;
+	u32 i = f->last, cpu;
 	u64 at;
 
-	/* the newest first: a TCB that was reused belongs to the last one made */
-	for (i = f->nr_threads; i--;) {
-		struct fl_thread *t = &f->threads[i];
-
-		if (t->tid == tid)
-			break;
-		if (!t->tid && readable(mm, t->tid_at) && *(volatile u32 *)t->tid_at == tid) {
-			t->tid = tid;
-			break;
-		}
-	}
-	if (i == UINT32_MAX || !f->rseq_offset)
+	if (!f->rseq_offset)
 		return -1;
+	if (i >= f->nr_threads || f->threads[i].tid != tid)
+		/* the newest first: a TCB that was reused belongs to the last one made */
+		for (i = f->nr_threads; i-- && !is_thread(f, mm, i, tid);)
+			;
+	if (i == UINT32_MAX)
+		return -1;
+	f->last = i;
 	at = f->threads[i].tcb + (u64)f->rseq_offset + 4; /* rseq.cpu_id */
 	if (!readable(mm, at)) {
 		f->threads[i] = f->threads[--f->nr_threads]; /* gone */
@@ -92,23 +97,51 @@ static int cpu_of(struct fl_follow *f, const struct fl_mm *mm, u32 tid)
 	return cpu < FL_CPUSET_BYTES * 8 ? (int)cpu : -1;
 }
 
+/* Sets the mask to one CPU. */
+static void only(u64 *mask, u32 cpu)
+{
+	memset(mask, 0, FL_CPUSET_BYTES);
+	mask[cpu / 64] = 1ull << cpu % 64;
+}
+
+static bool affinity(u32 tid, u64 *mask)
+{
+	long n = fl_syscall(SYS_sched_getaffinity, tid, FL_CPUSET_BYTES, mask);
+
+	if (n <= 0)
+		return false;
+	memset((char *)mask + n, 0, FL_CPUSET_BYTES - (u64)n);
+	return true;
+}
+
+void fl_follow_restore(struct fl_follow *f)
+{
+	u64 now[FL_CPUSET_BYTES / 8], narrowed[FL_CPUSET_BYTES / 8];
+
+	if (!f->tid)
+		return;
+	only(narrowed, f->tid_cpu);
+	if (affinity(f->tid, now) && !memcmp(now, narrowed, sizeof(now)))
+		fl_syscall(SYS_sched_setaffinity, f->tid, sizeof(f->mask), f->mask);
+	f->tid = 0;
+}
+
 static void move_to(struct fl_follow *f, u32 cpu)
 {
-	u64 one[FL_CPUSET_BYTES / 8] = {0};
+	u64 one[FL_CPUSET_BYTES / 8];
 
-	one[cpu / 64] = 1ull << cpu % 64;
+	only(one, cpu);
+	fl_follow_restore(f);
 	if (fl_syscall(SYS_sched_setaffinity, 0, sizeof(one), one) == 0)
 		f->cpu = cpu;
 	f->elsewhere = 0;
 }
 
-void fl_follow_begin(struct fl_follow *f, const struct fl_mm *mm, u32 tid)
+void fl_follow_wake(struct fl_follow *f, const struct fl_mm *mm, u32 tid)
 {
-	u64 one[FL_CPUSET_BYTES / 8] = {0};
+	u64 one[FL_CPUSET_BYTES / 8];
 	int cpu = tid ? cpu_of(f, mm, tid) : -1;
-	long n;
 
-	f->tid = 0;
 	if (cpu < 0)
 		return;
 	if ((u32)cpu != f->cpu) {
@@ -120,20 +153,16 @@ void fl_follow_begin(struct fl_follow *f, const struct fl_mm *mm, u32 tid)
 		return;
 	}
 	f->elsewhere = 0;
-	n = fl_syscall(SYS_sched_getaffinity, tid, sizeof(f->mask), f->mask);
-	if (n <= 0)
+	f->used_cycles = fl_cycles();
+	if (f->tid == tid)
 		return;
-	memset((char *)f->mask + n, 0, sizeof(f->mask) - (u64)n);
-	one[cpu / 64] = 1ull << cpu % 64;
-	if (!(f->mask[cpu / 64] & one[cpu / 64]) || !memcmp(one, f->mask, sizeof(one)))
+	fl_follow_restore(f);
+	only(one, f->cpu);
+	if (!affinity(tid, f->mask) || !(f->mask[cpu / 64] & one[cpu / 64]) ||
+		!memcmp(one, f->mask, sizeof(one)))
 		return;
-	if (fl_syscall(SYS_sched_setaffinity, tid, sizeof(one), one) == 0)
+	if (fl_syscall(SYS_sched_setaffinity, tid, sizeof(one), one) == 0) {
 		f->tid = tid;
-}
-
-void fl_follow_end(struct fl_follow *f)
-{
-	if (f->tid)
-		fl_syscall(SYS_sched_setaffinity, f->tid, sizeof(f->mask), f->mask);
-	f->tid = 0;
+		f->tid_cpu = f->cpu;
+	}
 }

@@ -4,16 +4,18 @@
  * Waking an idle virtual CPU costs some 50 us, resolving a fault 8. When the
  * handler wakes a thread, the scheduler sees the handler's CPU busy and sends
  * the thread to an idle one; the next fault then crosses CPUs both ways. So the
- * handler is pinned to one CPU, and a thread that faulted there is kept there
- * while it is woken: its affinity is narrowed for the few microseconds of the
- * wake-up and put back at once. A thread that faulted elsewhere (the load
- * balancer moved it) is woken as usual, and the handler moves after it.
+ * handler is pinned to one CPU, and a thread that faulted there is kept there:
+ * its affinity is narrowed to that CPU while it goes on faulting, and put back
+ * when it has not for a few milliseconds, or another thread faults there. A
+ * thread that faulted elsewhere (the load balancer moved it) is woken as usual,
+ * and the handler moves after it.
  *
  * Which CPU a thread faulted on is read from its rseq area, which the kernel
  * keeps for every thread of glibc 2.35 and newer.
  *
  * The program must not see the narrowed mask: calls that read, set or inherit
- * it wait for the mm lock first (fl_hook_barrier).
+ * it put it back first (fl_follow_restore). A mask that somebody else has set
+ * meanwhile, taskset(1) or a cpuset, is left as it is.
  *
  * Context: the mm lock is held.
  */
@@ -38,7 +40,10 @@ struct fl_follow {
 	u32 elsewhere;		/* faults in a row from one other CPU */
 	u32 elsewhere_cpu;
 	u32 tid;		/* narrowed now, or 0 */
-	u64 mask[FL_CPUSET_BYTES / 8];
+	u32 tid_cpu;		/* to this CPU */
+	u64 used_cycles;	/* when it faulted last */
+	u64 mask[FL_CPUSET_BYTES / 8];	/* what it had before */
+	u32 last;		/* index of the thread looked up last */
 	struct fl_thread *threads;
 	u32 nr_threads, max_threads;
 };
@@ -49,9 +54,14 @@ void fl_follow_start(struct fl_follow *f);
 /* A thread is about to be made, or (tid given) is known to exist. */
 void fl_follow_thread(struct fl_follow *f, struct fl_arena *arena, u64 tcb, u64 tid_at, u32 tid);
 
-/* Around everything that may wake tid. */
-void fl_follow_begin(struct fl_follow *f, const struct fl_mm *mm, u32 tid);
-void fl_follow_end(struct fl_follow *f);
+/* Before tid is woken: keeps it on the handler's CPU if it faulted there. */
+void fl_follow_wake(struct fl_follow *f, const struct fl_mm *mm, u32 tid);
+
+/* Gives the narrowed thread, if any, its affinity back. */
+void fl_follow_restore(struct fl_follow *f);
+
+/* When the narrowed thread has not faulted for so long, it is given back. */
+#define FL_FOLLOW_IDLE_NS 2000000u
 
 /* The word that the kernel clears when the thread ends, as far as is known; 0.
  * Takes no lock: the thread asks for itself. */

@@ -9,7 +9,8 @@
 #include <time.h>
 
 #define MESSAGES     16
-#define SAMPLE_EVERY 64 /* faults */
+#define SAMPLE_EVERY 64	/* faults */
+#define SAMPLE_NS    100000000u
 
 static void take_fault(struct fl_handler *h, const struct uffd_msg *m)
 {
@@ -26,9 +27,8 @@ static void take_fault(struct fl_handler *h, const struct uffd_msg *m)
 	fl_lock(&p->lock);
 	p->submit_to = &p->reads;
 	p->fault_tid = m->arg.pagefault.feat.ptid;
-	fl_follow_begin(&h->follow, &p->mm, p->fault_tid);
+	fl_follow_wake(&h->follow, &p->mm, p->fault_tid);
 	fl_pager_fault(p, m->arg.pagefault.address, flags);
-	fl_follow_end(&h->follow);
 	fl_count(p, pgfault, 1);
 	if (++h->faults_since_sample >= SAMPLE_EVERY) {
 		h->faults_since_sample = 0;
@@ -48,6 +48,9 @@ static bool take_faults(struct fl_handler *h)
 		return false;
 	for (long i = 0; i < n / (long)sizeof(msgs[0]); i++)
 		take_fault(h, &msgs[i]);
+	/* the reads that they wait for, together and with the lock let go */
+	if (h->pager->reads.queued)
+		h->pager->backend->flush(&h->pager->reads);
 	return true;
 }
 
@@ -60,13 +63,30 @@ static void take_reads(struct fl_handler *h)
 		u64 start = io->start_cycles;
 
 		fl_lock(&p->lock);
-		fl_follow_begin(&h->follow, &p->mm, io->tid);
+		fl_follow_wake(&h->follow, &p->mm, io->tid);
 		fl_pager_read_done(p, io);
-		fl_follow_end(&h->follow);
 		fl_count(p, fault_ns, fl_cycles_to_ns(p->machine.t, fl_cycles() - start));
 		fl_pager_update_stats(p);
 		fl_unlock(&p->lock);
 	}
+}
+
+/* Nothing has happened for a while: count what is not managed, if there were
+ * faults since, and let the thread go that was kept on our CPU. */
+static void quiet(struct fl_handler *h)
+{
+	struct fl_pager *p = h->pager;
+
+	fl_lock(&p->lock);
+	if (h->follow.tid && 
+		fl_cycles_to_ns(p->machine.t, fl_cycles() - h->follow.used_cycles) >=
+			FL_FOLLOW_IDLE_NS)
+		fl_follow_restore(&h->follow);
+	if (h->faults_since_sample && fl_now_ns() - h->sampled_ns >= SAMPLE_NS) {
+		h->faults_since_sample = 0;
+		h->sample(h);
+	}
+	fl_unlock(&p->lock);
 }
 
 /* A tool holds our memory still: until it hangs up, or for too long. */
@@ -87,7 +107,7 @@ void fl_handler_run(void *handler)
 	fl_follow_start(&h->follow);
 	for (;;) {
 		struct pollfd fds[3] = {{.fd = -1}, {.fd = -1}, {.fd = -1}};
-		struct timespec tick = {0, 100000000};
+		struct timespec tick = {0, h->follow.tid ? FL_FOLLOW_IDLE_NS : SAMPLE_NS};
 		bool frozen = h->client_fd >= 0;
 
 		if (frozen) {
@@ -101,17 +121,14 @@ void fl_handler_run(void *handler)
 				take_reads(h);
 		}
 		long n = fl_syscall(SYS_ppoll, fds, 3,
-			frozen || h->faults_since_sample ? &tick : NULL, NULL, 8);
+			frozen || h->faults_since_sample || h->follow.tid ? &tick : NULL, NULL, 8);
 
 		if (frozen) {
 			thaw_when_done(h, n > 0);
 			continue;
 		}
-		if (n == 0 && h->faults_since_sample) {
-			h->faults_since_sample = 0;
-			fl_lock(&p->lock);
-			h->sample(h);
-			fl_unlock(&p->lock);
+		if (n == 0) {
+			quiet(h);
 			continue;
 		}
 		if (fds[0].revents)

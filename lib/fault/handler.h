@@ -21,6 +21,7 @@ struct fl_handler {
 	u64 thaw_ns;
 	void (*sample)(struct fl_handler *h);	/* now and then, lock held */
 	u32 faults_since_sample;
+	u64 sampled_ns;
 	struct fl_follow follow;
 };
 

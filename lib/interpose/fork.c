@@ -36,6 +36,7 @@ static enum fl_action fork_with(struct fl_call *c, struct fl_call *kernel, u64 s
 		fl_unlock(&p->lock);
 		return fl_done(c, r == -ENOMEM ? r : -EAGAIN);
 	}
+	fl_follow_restore(&fl.handler.follow);
 	ret = fl_call_kernel(kernel);
 	if (ret == 0) {
 		fl_runtime_child();
@@ -54,11 +55,12 @@ static enum fl_action fork_with(struct fl_call *c, struct fl_call *kernel, u64 s
 	return fl_done(c, ret);
 }
 
-/* A thread, or a process that borrows our memory: the kernel makes it. Taking
- * the lock first sees to it that it inherits the program's own CPU mask. */
+/* A thread, or a process that borrows our memory: the kernel makes it, with the
+ * program's own CPU mask. */
 static enum fl_action new_thread(u64 flags, u64 tls, u64 tid_at)
 {
 	fl_lock(&fl.pager.lock);
+	fl_follow_restore(&fl.handler.follow);
 	if ((flags & CLONE_THREAD) && (flags & CLONE_SETTLS) && (flags & CLONE_PARENT_SETTID))
 		fl_follow_thread(&fl.handler.follow, &fl.arena, tls, tid_at, 0);
 	fl_unlock(&fl.pager.lock);

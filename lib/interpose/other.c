@@ -23,11 +23,12 @@ enum fl_action fl_hook_other(struct fl_call *c)
 	return fl_done(c, ret);
 }
 
-/* Calls that read, set or hand on the CPU mask of a thread: the fault handler
- * narrows it for the moment of a wake-up, with the lock held. */
+/* Calls that read, set or hand on the CPU mask of a thread, which the fault
+ * handler may have narrowed. */
 enum fl_action fl_hook_barrier(struct fl_call *c)
 {
 	fl_lock(&fl.pager.lock);
+	fl_follow_restore(&fl.handler.follow);
 	fl_unlock(&fl.pager.lock);
 	return FL_NATIVE;
 }

@@ -51,9 +51,9 @@ struct fl_proc {
 		u64 life;
 	};
 	u32 doorbell;	/* futex: bumped to wake the process's kswapd */
+	u32 asleep;	/* which waits for it */
 	u32 wanted;	/* frames that others ask it to give back */
 	u32 held;	/* frames it holds, shared ones included (for choosing a victim) */
-	u32 pad;
 	char comm[16];
 	struct fl_proc_stats stats;
 };
@@ -153,6 +153,12 @@ u32 fl_swap_alloc(struct fl_machine_view *v, u32 want, u32 *ret_slot, int *ret_e
 void fl_swap_put(struct fl_machine_view *v, u32 slot);
 void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n);
 u32 fl_swap_count(const struct fl_machine_view *v, u32 slot);
+
+/* Wakes a process's kswapd. */
+void fl_proc_ring(struct fl_proc *p);
+/* Waits for that, unless it has happened since the doorbell read seen, or for
+ * timeout_ns (0: for ever). The process's kswapd only. */
+void fl_proc_wait(struct fl_proc *p, u32 seen, u64 timeout_ns);
 
 /* A process's unmanaged memory as it is now. */
 void fl_proc_unmanaged(struct fl_machine *t, struct fl_proc *p, u64 bytes);

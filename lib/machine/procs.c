@@ -228,6 +228,20 @@ u32 fl_machine_reap(struct fl_machine_view *v)
 	return n;
 }
 
+void fl_proc_ring(struct fl_proc *p)
+{
+	__atomic_add_fetch(&p->doorbell, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&p->asleep, __ATOMIC_SEQ_CST))
+		fl_futex_wake(&p->doorbell, 1, true);
+}
+
+void fl_proc_wait(struct fl_proc *p, u32 seen, u64 timeout_ns)
+{
+	__atomic_store_n(&p->asleep, 1, __ATOMIC_SEQ_CST);
+	fl_futex_wait(&p->doorbell, seen, timeout_ns, true);
+	__atomic_store_n(&p->asleep, 0, __ATOMIC_RELAXED);
+}
+
 u32 fl_machine_beg(struct fl_machine_view *v, u32 n, u32 held)
 {
 	struct fl_machine *t = v->t;
@@ -247,8 +261,7 @@ u32 fl_machine_beg(struct fl_machine_view *v, u32 n, u32 held)
 		/* each is asked for its share of what they hold together */
 		share = (u32)((u64)n * p->held / total) + 1;
 		__atomic_store_n(&p->wanted, share, __ATOMIC_RELAXED);
-		__atomic_add_fetch(&p->doorbell, 1, __ATOMIC_RELEASE);
-		fl_futex_wake(&p->doorbell, 1, true);
+		fl_proc_ring(p);
 		asked++;
 	}
 	return asked;

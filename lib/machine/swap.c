@@ -130,8 +130,9 @@ u32 fl_swap_alloc(struct fl_machine_view *v, u32 want, u32 *ret_slot, int *ret_e
 
 	*ret_err = 0;
 	lock_swap(v);
-	/* grow before fragments are all that is left */
-	if (t->slots.nr_slots - t->slots.nr_used < t->slots.nr_slots / 8 + FL_SLOT_CLUSTER)
+	/* grow while clusters are still empty: what is written in fragments is
+	 * read back in fragments */
+	if (t->slots.nr_slots - t->slots.nr_used < t->slots.nr_slots / 2 + FL_SLOT_CLUSTER)
 		*ret_err = grow(v);
 	n = fl_slots_alloc(&t->slots, &v->slots, want, ret_slot);
 	for (u32 i = 0; i < n; i++)

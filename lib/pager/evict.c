@@ -21,6 +21,7 @@
 #define BATCH_PAGES 64u	/* looked at before faults get the lock again */
 #define IDLE_BATCHES 4u	/* that set nothing aside, before shared pages go too */
 #define MAX_IOS	    4u	/* write requests in flight from one round */
+#define CLUSTER_SIDE 15u	/* pages written with one on either side of it */
 
 static void rotate(struct fl_pager *p, u32 f)
 {
@@ -185,6 +186,43 @@ static void back_to_inactive(struct fl_pager *p, u32 f)
 	fl_page_set_flags(&p->pages.page[f], FL_PG_INACTIVE);
 }
 
+/* Is the page at va set aside, and to be written? Its frame, or FL_NO_FRAME. */
+static u32 writable_at(struct fl_pager *p, u64 va)
+{
+	u64 pte = fl_pte_get(&p->mm, va);
+	u32 f = fl_pte_payload(pte);
+
+	if (fl_pte_state(pte) != FL_PTE_SOFT || !fl_page_has(p->pages.page[f], FL_PG_INACTIVE))
+		return FL_NO_FRAME;
+	if (p->pages.slot[f] != FL_NO_SLOT && !fl_page_has(p->pages.page[f], FL_PG_DIRTY))
+		return FL_NO_FRAME;
+	return fl_page_is_zero((void *)fl_slot_addr(p, f)) ? FL_NO_FRAME : f;
+}
+
+/*
+ * The page at va, which is off its list, and those beside it that are set aside
+ * too: they are written side by side, and will be read back in one request. As
+ * vm_pageout_cluster in FreeBSD's vm/vm_pageout.c.
+ */
+static u32 gather(struct fl_pager *p, u64 va, u32 f, u32 *frames, u32 max)
+{
+	u32 n = 0, back = 0, g;
+
+	while (back < CLUSTER_SIDE && back + 1 < max &&
+		writable_at(p, va - (back + 1) * FL_PAGE_SIZE) != FL_NO_FRAME)
+		back++;
+	for (u64 at = va - back * FL_PAGE_SIZE; n < max && n <= back + CLUSTER_SIDE;
+		at += FL_PAGE_SIZE) {
+		g = at == va ? f : writable_at(p, at);
+		if (g == FL_NO_FRAME)
+			break;
+		if (at != va)
+			fl_frame_unlist(p, g);
+		frames[n++] = g;
+	}
+	return n;
+}
+
 /*
  * Frees pages from the inactive tail until want are free or on their way.
  * Returns those freed at once; the others come with their writes.
@@ -211,7 +249,8 @@ static u32 shrink_inactive(struct fl_pager *p, struct fl_queue *q, u32 want, u32
 			fl_count(p, pgsteal, 1);
 			freed++;
 		} else {
-			frames[n++] = f;
+			n += gather(p, fl_page_va(*pg), f, frames + n,
+				fl_min(BATCH_PAGES, want - freed) - n);
 		}
 	}
 	while (at < n) {
@@ -330,6 +369,7 @@ u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want, bool hard
 			budget -= fl_min(budget, 1u);
 		}
 		fl_unlock(&p->lock);
+		p->backend->flush(q);
 		/* keep a few requests in flight; gather what has ended */
 		io = q->in_flight ? p->backend->reap(q, q->in_flight >= MAX_IOS || !submitted) : NULL;
 		fl_lock(&p->lock);

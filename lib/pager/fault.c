@@ -232,7 +232,7 @@ static enum fl_fault_result soft_fault(struct fl_pager *p, struct fl_vma *vma, u
 	}
 	if (fl_page_has(*pg, FL_PG_READAHEAD)) {
 		n = readahead_run(p, vma, va, f);
-		fl_count(p, swap_ra_hit, n);
+		fl_pager_ra_hit(p, n);
 	}
 	clean = !(flags & FL_FAULT_WRITE) && !fl_page_has(*pg, FL_PG_DIRTY) &&
 		p->pages.slot[f] != FL_NO_SLOT && fl_pager_track_clean(p, n);

@@ -80,6 +80,8 @@ struct fl_pager {
 	struct fl_stream streams[FL_STREAMS]; /* sequences of faults: swapin.c */
 	u32 stream_clock;
 	bool readahead;
+	u32 ra_pages, ra_hits;	/* read ahead, and used, of late */
+	u32 ra_probe;
 	u32 clean_maps, clean_writes;	/* pages mapped clean, and written after all */
 	u32 clean_skipped;
 	u32 fault_tid;		/* whose fault is being resolved */
@@ -149,6 +151,8 @@ static inline u64 fl_slot_addr(const struct fl_pager *p, u32 frame)
 enum fl_fault_result fl_pager_swapin(
 	struct fl_pager *p, struct fl_vma *vma, u64 va, u64 pte, u32 flags);
 void fl_pager_read_done(struct fl_pager *p, struct fl_io *io);
+/* n pages that were read ahead are in use now. */
+void fl_pager_ra_hit(struct fl_pager *p, u32 n);
 struct fl_io *fl_io_get(struct fl_pager *p);
 /* A request has ended: takes it back, and wakes who waits for the last one. */
 void fl_io_end(struct fl_pager *p, struct fl_io *io);

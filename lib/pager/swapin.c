@@ -18,6 +18,7 @@
 
 #define RA_MAX	   32u	/* pages of a window */
 #define RA_MAX_IOS 8u	/* requests for them, where they lie apart in swap */
+#define RA_REMEMBERED 512u
 #define STREAM_GAP 8u	/* pages that a stream may skip */
 
 struct fl_io *fl_io_get(struct fl_pager *p)
@@ -81,6 +82,33 @@ static u32 window(struct fl_pager *p, u64 va)
 	s->next = va + s->pages * FL_PAGE_SIZE;
 	s->used = p->stream_clock;
 	return s->pages;
+}
+
+/*
+ * How many pages more to read where they lie behind the others in the swap file
+ * too: that is the same request, a little longer. As many as have been of use.
+ */
+static u32 beside(struct fl_pager *p)
+{
+	u32 n;
+
+	if (!p->readahead)
+		return 0;
+	if (p->ra_pages >= RA_REMEMBERED) {
+		p->ra_pages /= 2;
+		p->ra_hits /= 2;
+	}
+	n = p->ra_hits * 2 >= p->ra_pages ? 7 : p->ra_hits * 4 >= p->ra_pages ? 3 : 0;
+	/* where it is of no use, try again now and then */
+	if (!n && ++p->ra_probe % 32 == 0)
+		n = 3;
+	return fl_min(n, fl_frames_available(p) / 8);
+}
+
+void fl_pager_ra_hit(struct fl_pager *p, u32 n)
+{
+	fl_count(p, swap_ra_hit, n);
+	p->ra_hits += n;
 }
 
 /* The frames of one request: neighbours where there are any. */
@@ -164,24 +192,27 @@ static void submit(struct fl_pager *p, struct fl_io *io)
 /*
  * Reads the page at va and those of the window behind it that are in swap:
  * neighbours there too in one request, others in requests of their own, all in
- * flight at once. False when there is no frame for the page at va.
+ * flight at once; and up to more pages that lengthen the last request. False when there is no frame for the page at va.
  */
-static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 want, u32 pg_flags)
+static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 want, u32 more,
+	u32 pg_flags)
 {
 	struct frames fr = {0, 0};
 	struct fl_io *io = NULL;
 	u32 ios = 0;
 
-	for (u32 i = 0; i < want; i++) {
+	for (u32 i = 0; i < want + more; i++) {
 		u64 at = va + i * FL_PAGE_SIZE, pte;
 		u32 slot;
 
 		if (at >= vma->end)
 			break;
 		pte = fl_pte_get(&p->mm, at);
+		slot = fl_pte_payload(pte);
+		if (i >= want && (fl_pte_state(pte) != FL_PTE_SWAP || slot != io->slot + io->npages))
+			break;
 		if (fl_pte_state(pte) != FL_PTE_SWAP)
 			continue;
-		slot = fl_pte_payload(pte);
 		if (io && slot != io->slot + io->npages) {
 			if (++ios == RA_MAX_IOS)
 				break;
@@ -192,9 +223,10 @@ static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 want
 			io = new_read(p, slot);
 		if (!i)
 			io->tid = p->fault_tid;
-		if (!add_page(p, io, &fr, at, slot, want - i, i ? FL_PG_READAHEAD : pg_flags))
+		if (!add_page(p, io, &fr, at, slot, i < want ? want - i : 1, i ? FL_PG_READAHEAD : pg_flags))
 			break;
 		fl_count(p, swap_ra, i != 0);
+		p->ra_pages += i != 0;
 	}
 	return_frames(p, &fr);
 	if (io && io->npages) {
@@ -215,7 +247,7 @@ enum fl_fault_result fl_pager_swapin(
 		struct fl_page *pg = &p->pages.page[fl_pte_payload(pte)];
 
 		if (fl_page_has(*pg, FL_PG_READAHEAD))
-			fl_count(p, swap_ra_hit, 1);
+			fl_pager_ra_hit(p, 1);
 		fl_page_clear_flags(pg, FL_PG_READAHEAD);
 		fl_page_set_flags(pg, pg_flags);
 		return FL_FAULT_IO;
@@ -224,7 +256,7 @@ enum fl_fault_result fl_pager_swapin(
 		fl_pager_defer(p, va, flags);
 		return FL_FAULT_NOMEM;
 	}
-	if (!read_window(p, vma, va, window(p, va), pg_flags)) {
+	if (!read_window(p, vma, va, window(p, va), beside(p), pg_flags)) {
 		fl_count(p, allocstall, 1);
 		fl_pager_defer(p, va, flags);
 		p->kick(p);

@@ -58,6 +58,7 @@ void fl_sample(struct fl_handler *h)
 	u64 anon = anon_pages() * FL_PAGE_SIZE;
 	u64 ours = (u64)p->machine.self->held * FL_PAGE_SIZE;
 
+	h->sampled_ns = fl_now_ns();
 	fl_proc_unmanaged(p->machine.t, p->machine.self, anon > ours ? anon - ours : 0);
 	s->bookkeeping_bytes = bookkeeping_bytes();
 	s->bookkeeping_peak_bytes = fl_max(s->bookkeeping_peak_bytes, s->bookkeeping_bytes);

@@ -56,7 +56,7 @@ static void kswapd(void *arg)
 		u64 wait = fl_kswapd_round(p, &fl.writes);
 
 		if (wait)
-			fl_futex_wait(&self->doorbell, seq, wait == ~0ull ? 0 : wait, true);
+			fl_proc_wait(self, seq, wait == ~0ull ? 0 : wait);
 	}
 }
 
@@ -71,8 +71,7 @@ void fl_kick_kswapd(struct fl_pager *p)
 {
 	if (!fl.kswapd_started)
 		start_kswapd(p);
-	__atomic_add_fetch(&p->machine.self->doorbell, 1, __ATOMIC_RELEASE);
-	fl_futex_wake(&p->machine.self->doorbell, 1, true);
+	fl_proc_ring(p->machine.self);
 }
 
 void fl_maybe_start_kswapd(void)

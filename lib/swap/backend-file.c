@@ -16,7 +16,6 @@
 struct file_queue {
 	struct io_uring ring;
 	bool has_ring;
-	u32 queued;
 };
 
 size_t fl_backend_file_bytes(void)
@@ -29,7 +28,7 @@ static int file_open(struct fl_queue *q, int fd)
 	struct file_queue *f = q->impl;
 
 	q->fd = fd;
-	q->in_flight = 0;
+	q->in_flight = q->queued = 0;
 	q->done = NULL;
 	f->has_ring = io_uring_queue_init(DEPTH, &f->ring, IORING_SETUP_CLAMP) == 0;
 	if (f->has_ring)
@@ -86,7 +85,7 @@ static void file_submit(struct fl_queue *q, struct fl_io *io)
 {
 	struct file_queue *f = q->impl;
 	struct io_uring_sqe *sqe;
-	int segments = join(io), r;
+	int segments = join(io);
 
 	if (!f->has_ring || q->in_flight >= DEPTH || !(sqe = io_uring_get_sqe(&f->ring))) {
 		submit_plain(q, io, segments);
@@ -100,9 +99,20 @@ static void file_submit(struct fl_queue *q, struct fl_io *io)
 			(u64)io->slot * FL_PAGE_SIZE);
 	io_uring_sqe_set_data(sqe, io);
 	q->in_flight++;
+	q->queued++;
+}
+
+static void file_flush(struct fl_queue *q)
+{
+	struct file_queue *f = q->impl;
+	int r;
+
+	if (!q->queued)
+		return;
 	do
 		r = io_uring_submit(&f->ring);
 	while (r == -EINTR || r == -EAGAIN || r == -EBUSY);
+	q->queued = 0;
 }
 
 static struct fl_io *file_reap(struct fl_queue *q, bool wait)
@@ -119,6 +129,7 @@ static struct fl_io *file_reap(struct fl_queue *q, bool wait)
 	}
 	if (!f->has_ring || !q->in_flight)
 		return NULL;
+	file_flush(q);
 	do
 		r = wait ? io_uring_wait_cqe(&f->ring, &cqe) : io_uring_peek_cqe(&f->ring, &cqe);
 	while (r == -EINTR || (wait && r == -EAGAIN));
@@ -158,6 +169,7 @@ const struct fl_backend_ops fl_backend_file = {
 	.open = file_open,
 	.close = file_close,
 	.submit = file_submit,
+	.flush = file_flush,
 	.reap = file_reap,
 	.poll_fd = file_poll_fd,
 	.mappings = file_mappings,

@@ -8,7 +8,7 @@ void fl_slots_init(struct fl_slots *s, u32 max_slots)
 
 void fl_slots_grow(struct fl_slots *s, u32 nr_slots)
 {
-	s->cursor = s->nr_slots / FL_SLOT_CLUSTER;
+	s->cursor = s->nr_slots;
 	s->nr_slots = fl_min(nr_slots, s->max_slots);
 }
 
@@ -17,46 +17,58 @@ static u32 cluster_first(u32 cluster)
 	return cluster ? cluster * FL_SLOT_CLUSTER : 1;
 }
 
-/* The first run of at least min free slots in the cluster; its length, capped. */
-static u32 find_run(const u16 *count, u32 cluster, u32 min, u32 want, u32 *ret_slot)
+/* The first run of free slots of the cluster at or behind from; its length. */
+static u32 find_run(const u16 *count, u32 cluster, u32 from, u32 want, u32 *ret_slot)
 {
-	u32 end = (cluster + 1) * FL_SLOT_CLUSTER, run = 0;
+	u32 end = (cluster + 1) * FL_SLOT_CLUSTER, at = fl_max(from, cluster_first(cluster)), n = 0;
 
-	for (u32 i = cluster_first(cluster); i < end; i++) {
-		run = count[i] ? 0 : run + 1;
-		if (run == want || (run >= min && (i + 1 == end || count[i + 1]))) {
-			*ret_slot = i + 1 - run;
-			return run;
+	while (at < end && count[at])
+		at++;
+	while (at + n < end && n < want && !count[at + n])
+		n++;
+	*ret_slot = at;
+	return n;
+}
+
+/* Goes to the next cluster with at most max slots in use; false if there is none.
+ * A cursor at a cluster's start has not chosen it yet. */
+static bool next_cluster(struct fl_slots *s, const struct fl_slot_arrays *a, u32 max)
+{
+	u32 clusters = s->nr_slots / FL_SLOT_CLUSTER;
+	u32 first = (s->cursor + FL_SLOT_CLUSTER - 1) / FL_SLOT_CLUSTER;
+
+	for (u32 i = 0; i < clusters; i++) {
+		u32 c = (first + i) % clusters, full = FL_SLOT_CLUSTER - (c ? 0 : 1);
+
+		if (a->used[c] <= max && a->used[c] < full) {
+			s->cursor = c * FL_SLOT_CLUSTER;
+			return true;
 		}
 	}
-	return 0;
+	return false;
 }
 
 u32 fl_slots_alloc(struct fl_slots *s, const struct fl_slot_arrays *a, u32 want, u32 *ret_slot)
 {
-	u32 clusters = s->nr_slots / FL_SLOT_CLUSTER;
 	u32 got = 0;
 
-	if (!clusters)
+	if (!s->nr_slots)
 		return 0;
 	want = fl_min(want, FL_SLOT_CLUSTER);
-	/* a run of the wanted length first, then of any: fragments are a last resort */
-	for (u32 min = want; !got && min; min = min > 1 ? 1 : 0)
-		for (u32 i = 0; i < clusters && !got; i++) {
-			u32 c = (s->cursor + i) % clusters;
-			u32 size = FL_SLOT_CLUSTER - (c ? 0 : 1);
-
-			if ((u32)(size - a->used[c]) < min || a->used[c] >= size)
-				continue;
-			got = find_run(a->count, c, min, want, ret_slot);
-			if (got)
-				s->cursor = c;
-		}
+	/* on from the cursor, then in an empty cluster, a half empty one, any */
+	if (s->cursor % FL_SLOT_CLUSTER)
+		got = find_run(a->count, s->cursor / FL_SLOT_CLUSTER, s->cursor, want, ret_slot);
+	while (!got) {
+		if (!next_cluster(s, a, 0) && !next_cluster(s, a, FL_SLOT_CLUSTER / 2) &&
+			!next_cluster(s, a, FL_SLOT_CLUSTER - 1))
+			return 0;
+		got = find_run(a->count, s->cursor / FL_SLOT_CLUSTER, s->cursor, want, ret_slot);
+	}
 	for (u32 i = 0; i < got; i++)
 		a->count[*ret_slot + i] = 1;
-	if (got)
-		a->used[*ret_slot / FL_SLOT_CLUSTER] += got;
+	a->used[*ret_slot / FL_SLOT_CLUSTER] += got;
 	s->nr_used += got;
+	s->cursor = *ret_slot + got;
 	return got;
 }
 

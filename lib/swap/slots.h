@@ -5,9 +5,10 @@
  * after fork(2) several page tables name the same slot. Pure code over arrays
  * that the caller provides (zero-filled, populated on touch) and guards.
  *
- * Allocation is by clusters, as in mm/swapfile.c: a run of free slots is
- * looked for from a cursor, so that a batch of pages evicted together lies
- * together in the file and is written and read back in one request.
+ * Allocation is by clusters, as in mm/swapfile.c: an empty cluster is filled
+ * from its start to its end, so that pages evicted one after the other lie
+ * together in the file, and are written and read back in one request. Only when
+ * no cluster is empty are the gaps of others filled.
  *
  * Context: any thread, fault path; the caller holds the swap lock.
  */
@@ -24,7 +25,7 @@ struct fl_slots {
 	u32 nr_slots;		/* the file holds this many now; slot 0 included */
 	u32 max_slots;		/* and may grow to this many */
 	u32 nr_used;
-	u32 cursor;		/* cluster to look at next */
+	u32 cursor;		/* slot to look at next */
 };
 
 struct fl_slot_arrays {

@@ -33,30 +33,49 @@ static u32 rnd(u32 n)
 	return (u32)(test_random(&state) % n);
 }
 
-/* The longest free run within one cluster, which is what an allocation can get. */
-static u32 longest_run(void)
+static bool any_free(void)
 {
-	u32 best = 0;
-
-	for (u32 i = 0, run = 0; i < slots.nr_slots; i++) {
-		if (i % FL_SLOT_CLUSTER == 0)
-			run = 0;
-		run = model[i] || i == 0 ? 0 : run + 1;
-		best = fl_max(best, run);
-	}
-	return best;
+	for (u32 i = 1; i < slots.nr_slots; i++)
+		if (!model[i])
+			return true;
+	return false;
 }
 
+static bool empty(u32 cluster)
+{
+	for (u32 i = 0; i < FL_SLOT_CLUSTER; i++)
+		if (model[cluster * FL_SLOT_CLUSTER + i])
+			return false;
+	return true;
+}
+
+static bool any_empty(void)
+{
+	for (u32 c = 0; c < slots.nr_slots / FL_SLOT_CLUSTER; c++)
+		if (empty(c))
+			return true;
+	return false;
+}
+
+/* Where the slots went before: the run goes on there, or a cluster is begun. */
 static void step_alloc(void)
 {
-	u32 want = 1 + rnd(FL_SLOT_CLUSTER + 4), best = longest_run(), slot = 0, n;
+	static u32 behind;
+	u32 want = 1 + rnd(FL_SLOT_CLUSTER + 4), slot = 0, n;
+	bool some = any_free(), some_empty = any_empty();
 
 	n = fl_slots_alloc(&slots, &arrays, want, &slot);
 	want = fl_min(want, FL_SLOT_CLUSTER);
-	if (best >= want && n != want)
-		fail("a run of the wanted length is free, but was not given");
-	if (!n != !best || n > want)
+	if (!n == some || n > want)
 		fail("nothing given though a slot is free, or more than wanted");
+	if (!n)
+		return;
+	if (n < want && (slot + n) % FL_SLOT_CLUSTER && !model[slot + n])
+		fail("a run that is shorter than it could be");
+	if (slot / FL_SLOT_CLUSTER != behind / FL_SLOT_CLUSTER && some_empty &&
+		!empty(slot / FL_SLOT_CLUSTER))
+		fail("gaps were filled while a cluster was empty");
+	behind = slot + n - 1;
 	for (u32 i = 0; i < n; i++) {
 		if (slot + i == FL_NO_SLOT || slot + i >= slots.nr_slots || model[slot + i])
 			fail("a slot given that is not free");

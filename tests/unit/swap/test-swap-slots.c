@@ -68,17 +68,18 @@ START_TEST(test_neighbours)
 }
 END_TEST
 
-/* A full-length run elsewhere is better than fragments here. */
-START_TEST(test_run_before_fragment)
+/* An empty cluster is better than gaps in others, and a gap than nothing. */
+START_TEST(test_gaps_last)
 {
-	setup(2 * FL_SLOT_CLUSTER);
-	take(FL_SLOT_CLUSTER, FL_SLOT_CLUSTER); /* the second: the first has 63 */
-	take(FL_SLOT_CLUSTER - 1, FL_SLOT_CLUSTER - 1);
+	setup(3 * FL_SLOT_CLUSTER);
+	take(FL_SLOT_CLUSTER, FL_SLOT_CLUSTER - 1);
+	ck_assert_uint_eq(take(FL_SLOT_CLUSTER, FL_SLOT_CLUSTER), FL_SLOT_CLUSTER);
 	fl_slot_put(&slots, &arrays, 10);
 	for (u32 i = 80; i < 84; i++)
 		fl_slot_put(&slots, &arrays, i);
-	ck_assert_uint_eq(take(4, 4), 80);
+	ck_assert_uint_eq(take(FL_SLOT_CLUSTER, FL_SLOT_CLUSTER), 2 * FL_SLOT_CLUSTER);
 	ck_assert_uint_eq(take(4, 1), 10);
+	ck_assert_uint_eq(take(4, 4), 80);
 	take(4, 0);
 }
 END_TEST
@@ -157,7 +158,7 @@ static const struct test_case tests[] = {
 	{&test_empty, 0, 0},
 	{&test_never_slot_0, 0, 0},
 	{&test_neighbours, 0, 0},
-	{&test_run_before_fragment, 0, 0},
+	{&test_gaps_last, 0, 0},
 	{&test_grow, 0, 0},
 	{&test_counts, 0, 0},
 	{&test_put_free, SIGILL, 0},
