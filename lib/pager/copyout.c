@@ -59,8 +59,7 @@ bool fl_swap_shared(struct fl_pager *p, u32 f, u64 va, bool readable)
 	p->pages.slot[f] = FL_NO_SLOT; /* the pte has it now */
 	p->host->ops->discard(p->host, va, 1);
 	fl_frame_drop(p, f);
-	fl_pte_set(&p->mm, va, fl_pte_make(FL_PTE_SWAP, slot, 0));
-	fl_count(p, pgsteal, 1);
+	fl_pager_swapped(p, va, slot);
 	return true;
 }
 

@@ -21,6 +21,9 @@
 #define BATCH_PAGES 64u	/* looked at before faults get the lock again */
 #define IDLE_BATCHES 4u	/* that set nothing aside, before shared pages go too */
 #define MAX_IOS	    4u	/* write requests in flight from one round */
+#define SHARE_MIN    4u	/* of 64: pages kept on the inactive list */
+#define SHARE_MAX    40u
+#define MAJOR_COST   8u	/* a read from swap, in soft faults */
 #define CLUSTER_SIDE 15u	/* pages written with one on either side of it */
 
 static void rotate(struct fl_pager *p, u32 f)
@@ -145,6 +148,12 @@ static u32 shrink_active(struct fl_pager *p, u32 nr, bool hard)
 	return looked;
 }
 
+void fl_pager_swapped(struct fl_pager *p, u64 va, u32 slot)
+{
+	fl_pte_set(&p->mm, va, fl_pte_make(FL_PTE_SWAP, slot, 0));
+	fl_count(p, pgsteal, 1);
+}
+
 /* The frame's page is in swap now. */
 static void swapped(struct fl_pager *p, u32 f)
 {
@@ -152,9 +161,8 @@ static void swapped(struct fl_pager *p, u32 f)
 	u32 slot = p->pages.slot[f];
 
 	p->pages.slot[f] = FL_NO_SLOT; /* the pte has it now */
-	fl_pte_set(&p->mm, va, fl_pte_make(FL_PTE_SWAP, slot, 0));
+	fl_pager_swapped(p, va, slot);
 	fl_frame_free(p, f);
-	fl_count(p, pgsteal, 1);
 }
 
 static void submit(struct fl_pager *p, struct fl_queue *q, const u32 *frames, u32 n, u32 slot)
@@ -328,16 +336,40 @@ u32 fl_pager_drain(struct fl_pager *p, struct fl_queue *q)
 	return freed;
 }
 
+/*
+ * How many pages to keep set aside. The longer that list, the more pages of the
+ * working set are touched while they are on it and stay, as if the reference bit
+ * were looked at after a longer time; each costs a soft fault. So it grows while
+ * pages are read back from swap about as often as they are saved from it, and
+ * shrinks when hardly any is read back.
+ */
+static u32 inactive_target(struct fl_pager *p)
+{
+	u32 all = p->active.count + p->inactive.count;
+	u32 majors = (u32)p->machine.self->stats.counter[FL_C_pgmajfault] - p->majors_seen;
+	u32 softs = (u32)p->machine.self->stats.counter[FL_C_pgfault_soft] - p->softs_seen;
+
+	if (majors + softs >= fl_max(all / 16, 64u)) {
+		if (majors * MAJOR_COST > softs)
+			p->inactive_share = fl_min(p->inactive_share + 4, SHARE_MAX);
+		else
+			p->inactive_share = fl_max(p->inactive_share, SHARE_MIN + 1) - 1;
+		p->majors_seen += majors;
+		p->softs_seen += softs;
+	}
+	return (u32)((u64)all * fl_max(p->inactive_share, SHARE_MIN) / 64);
+}
+
 u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want, bool hard)
 {
 	u32 freed = 0, ios = 0, submitted, err_rounds = 0;
 	u32 budget = 2 * (p->active.count + p->inactive.count) + BATCH_PAGES;
-	u32 errors = p->write_errors, idle = 0;
+	u32 errors = p->write_errors, idle = 0, batch = 0;
 	struct fl_io *io;
 	int err = 0;
 
 	while (freed < want && budget && !p->quiesce && p->write_errors == errors) {
-		u32 ahead = fl_min(p->active.count / 8, 2048u) + fl_min(want - freed, BATCH_PAGES);
+		u32 ahead = inactive_target(p) + fl_min(want - freed, BATCH_PAGES);
 		u32 got;
 
 		if (p->inactive.count < ahead) {
@@ -350,9 +382,10 @@ u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want, bool hard
 			idle = p->inactive.count > had ? 0 : idle + 1;
 			if (idle > IDLE_BATCHES)
 				hard = true;
-			/* let waiting faults in between batches */
-			if (p->inactive.count > had && p->active.count &&
-				p->inactive.count < fl_min(want, BATCH_PAGES)) {
+			/* two batches in for one out, until the list is long enough;
+			 * waiting faults are let in between batches */
+			if (p->inactive.count > had && p->active.count && p->inactive.count < ahead &&
+				(p->inactive.count < fl_min(want, BATCH_PAGES) || ++batch % 2)) {
 				fl_unlock(&p->lock);
 				fl_lock(&p->lock);
 				continue;

@@ -65,6 +65,7 @@ struct fl_pager {
 	struct fl_idx_list active, inactive;
 	u32 low, high;		/* watermarks, in frames free to this process */
 	u32 unevictable_scans;
+	u32 inactive_share, majors_seen, softs_seen; /* of the lists: evict.c */
 	u32 write_errors;	/* writes to swap that failed */
 	u32 leaving[FL_MAX_LEAVING], nr_leaving; /* threads on their way out */
 
@@ -146,6 +147,9 @@ static inline u64 fl_slot_addr(const struct fl_pager *p, u32 frame)
 {
 	return p->pool + (u64)frame * FL_PAGE_SIZE;
 }
+
+/* evict.c: the page at va is in swap now, and only there. */
+void fl_pager_swapped(struct fl_pager *p, u64 va, u32 slot);
 
 /* swapin.c */
 enum fl_fault_result fl_pager_swapin(

@@ -85,24 +85,27 @@ static u32 window(struct fl_pager *p, u64 va)
 }
 
 /*
- * How many pages more to read where they lie behind the others in the swap file
- * too: that is the same request, a little longer. As many as have been of use.
+ * The block to read where pages lie beside each other in the swap file too: that
+ * is the same request, a little longer. A power of two, larger the more of the
+ * pages read ahead have been of use.
  */
-static u32 beside(struct fl_pager *p)
+static u32 around(struct fl_pager *p)
 {
 	u32 n;
 
 	if (!p->readahead)
-		return 0;
+		return 1;
 	if (p->ra_pages >= RA_REMEMBERED) {
 		p->ra_pages /= 2;
 		p->ra_hits /= 2;
 	}
-	n = p->ra_hits * 2 >= p->ra_pages ? 7 : p->ra_hits * 4 >= p->ra_pages ? 3 : 0;
+	n = p->ra_hits * 2 >= p->ra_pages ? 8 : p->ra_hits * 3 >= p->ra_pages ? 4 : 1;
 	/* where it is of no use, try again now and then */
-	if (!n && ++p->ra_probe % 32 == 0)
-		n = 3;
-	return fl_min(n, fl_frames_available(p) / 8);
+	if (n == 1 && ++p->ra_probe % 32 == 0)
+		n = 4;
+	while (n > 1 && n > fl_frames_available(p) / 8)
+		n /= 2;
+	return n;
 }
 
 void fl_pager_ra_hit(struct fl_pager *p, u32 n)
@@ -189,20 +192,41 @@ static void submit(struct fl_pager *p, struct fl_io *io)
 	p->backend->submit(p->submit_to, io);
 }
 
+/* How many pages lie before va both in memory and in the swap file, up to the
+ * start of its block of n. */
+static u32 before(const struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 n)
+{
+	u64 stop = fl_max(vma->start, va & ~(u64)(n * FL_PAGE_SIZE - 1));
+	u32 slot = fl_pte_payload(fl_pte_get(&p->mm, va)), k = 0;
+
+	while (va - k * FL_PAGE_SIZE > stop) {
+		u64 pte = fl_pte_get(&p->mm, va - (k + 1) * FL_PAGE_SIZE);
+
+		if (fl_pte_state(pte) != FL_PTE_SWAP || fl_pte_payload(pte) != slot - k - 1)
+			break;
+		k++;
+	}
+	return k;
+}
+
 /*
  * Reads the page at va and those of the window behind it that are in swap:
  * neighbours there too in one request, others in requests of their own, all in
- * flight at once; and up to more pages that lengthen the last request. False when there is no frame for the page at va.
+ * flight at once. Around a page alone, those of its block that lie beside it in
+ * the swap file come with it. False when there is no frame for the page at va.
  */
-static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 want, u32 more,
-	u32 pg_flags)
+static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 pg_flags)
 {
+	u32 want = window(p, va), block = around(p), ios = 0;
+	u32 lead = want == 1 ? before(p, vma, va, block) : 0;
+	u32 more = block - 1 - lead;
+	u64 first = va - lead * FL_PAGE_SIZE;
 	struct frames fr = {0, 0};
 	struct fl_io *io = NULL;
-	u32 ios = 0;
 
+	want += lead;
 	for (u32 i = 0; i < want + more; i++) {
-		u64 at = va + i * FL_PAGE_SIZE, pte;
+		u64 at = first + i * FL_PAGE_SIZE, pte;
 		u32 slot;
 
 		if (at >= vma->end)
@@ -221,21 +245,20 @@ static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 want
 		}
 		if (!io)
 			io = new_read(p, slot);
-		if (!i)
+		if (at == va)
 			io->tid = p->fault_tid;
-		if (!add_page(p, io, &fr, at, slot, i < want ? want - i : 1, i ? FL_PG_READAHEAD : pg_flags))
+		if (!add_page(p, io, &fr, at, slot, i < want ? want - i : 1,
+			    at == va ? pg_flags : FL_PG_READAHEAD))
 			break;
-		fl_count(p, swap_ra, i != 0);
-		p->ra_pages += i != 0;
+		fl_count(p, swap_ra, at != va);
+		p->ra_pages += at != va;
 	}
 	return_frames(p, &fr);
-	if (io && io->npages) {
+	if (io && io->npages)
 		submit(p, io);
-	} else if (io) {
+	else if (io)
 		put_io(p, io);
-		return fl_pte_state(fl_pte_get(&p->mm, va)) == FL_PTE_SWAPIN;
-	}
-	return true;
+	return fl_pte_state(fl_pte_get(&p->mm, va)) == FL_PTE_SWAPIN;
 }
 
 enum fl_fault_result fl_pager_swapin(
@@ -256,7 +279,7 @@ enum fl_fault_result fl_pager_swapin(
 		fl_pager_defer(p, va, flags);
 		return FL_FAULT_NOMEM;
 	}
-	if (!read_window(p, vma, va, window(p, va), beside(p), pg_flags)) {
+	if (!read_window(p, vma, va, pg_flags)) {
 		fl_count(p, allocstall, 1);
 		fl_pager_defer(p, va, flags);
 		p->kick(p);

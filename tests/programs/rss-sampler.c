@@ -5,9 +5,11 @@
  *	rss-sampler [-i MS] [-o FILE] [-t SECONDS] [-x NAME] -- PROGRAM [ARGS]
  *
  * At every interval (10 ms unless -i says otherwise, 0 samples never) the
- * anonymous memory is summed: RssAnon of /proc/PID/status for one process,
- * Pss_Anon of smaps_rollup for several, so that pages shared by fork count
- * once. -x leaves processes out whose executable has that base name. -o gets
+ * anonymous memory is summed: RssAnon of /proc/PID/status for one process. For
+ * several it is the smaller of two sums: RssAnon counts a page that fork shares
+ * in each process, and Pss_Anon of smaps_rollup counts a page twice that moves to
+ * a higher address while the kernel walks the address space. -x leaves
+ * processes out whose executable has that base name. -o gets
  * four lines: peak_kib, samples, processes (the most at once) and leftover
  * (descendants still alive when the program was gone, which are killed).
  * The exit status is the program's, 128+N for a signal, 124 after -t seconds.
@@ -122,17 +124,18 @@ static long sample(int *ret_processes)
 
 	for (int attempt = 0; attempt < 5; attempt++) {
 		int count = collect(), counted = 0;
-		long sum = 0;
+		long rss = 0, pss = 0;
 
 		memcpy(seen, tree, count * sizeof(*tree));
 		for (int i = 0; i < count; i++)
 			if (!is_excluded(seen[i]))
 				seen[counted++] = seen[i];
 		for (int i = 0; i < counted; i++) {
-			long kib = counted == 1 ? number_in(seen[i], "status", "RssAnon:")
-						: number_in(seen[i], "smaps_rollup", "Pss_Anon:");
+			long kib = number_in(seen[i], "status", "RssAnon:");
 
-			sum += kib > 0 ? kib : 0;
+			rss += kib > 0 ? kib : 0;
+			kib = counted > 1 ? number_in(seen[i], "smaps_rollup", "Pss_Anon:") : kib;
+			pss += kib > 0 ? kib : 0;
 		}
 		if (counted > 1) {
 			memcpy(seen, tree, count * sizeof(*tree));
@@ -140,7 +143,7 @@ static long sample(int *ret_processes)
 				continue;
 		}
 		*ret_processes = counted;
-		return sum;
+		return rss < pss ? rss : pss;
 	}
 	return -1;
 }
