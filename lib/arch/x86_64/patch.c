@@ -1,6 +1,7 @@
 /* Finding system-call sites and writing stubs; see patch.h and entry.h. */
 #include "arch/x86_64/patch.h"
 #include "arch/x86_64/entry.h"
+#include "arch/x86_64/scan.h"
 #include "arch/x86_64/syscall.h"
 
 #include <errno.h>
@@ -45,26 +46,23 @@ struct site {
 static bool branch_into(struct fl_text_range text, u64 site)
 {
 	u64 target = site + 5;
-	u64 lo = fl_max(text.start, site - 2048), hi = fl_min(text.end - 6, site + 2048);
+	u64 lo = fl_max(text.start + 2, site - 2048), hi = fl_min(text.end - 4, site + 2048);
 
+	for (u64 p = fl_max(lo, site - 128); p < fl_min(hi, site + 136); p++) {
+		const u8 *b = (const u8 *)p;
+
+		if ((p < site || p >= site + SITE_BYTES) && (b[0] == 0xeb || (b[0] & 0xf0) == 0x70) &&
+			p + 2 + (u64)(s64)(signed char)b[1] == target)
+			return true;
+	}
+	/* p: where the distance of a near branch may stand */
 	for (u64 p = lo; p < hi; p++) {
 		const u8 *b = (const u8 *)p;
-		s64 rel;
 
-		if (p >= site && p < site + SITE_BYTES)
+		if (p + 4 + (u64)(s64) * (const int *)p != target || (p > site && p <= site + SITE_BYTES))
 			continue;
-		if (b[0] == 0xeb || (b[0] & 0xf0) == 0x70) {
-			if (p + 2 + (s64)(signed char)b[1] == target)
-				return true;
-		} else if (b[0] == 0xe9 || b[0] == 0xe8) {
-			rel = *(const int *)(p + 1);
-			if (p + 5 + rel == target)
-				return true;
-		} else if (b[0] == 0x0f && (b[1] & 0xf0) == 0x80) {
-			rel = *(const int *)(p + 2);
-			if (p + 6 + rel == target)
-				return true;
-		}
+		if (b[-1] == 0xe9 || b[-1] == 0xe8 || (b[-2] == 0x0f && (b[-1] & 0xf0) == 0x80))
+			return true;
 	}
 	return false;
 }
@@ -87,17 +85,18 @@ static bool is_thread_exit(const u8 *p)
 static u32 find_sites(struct fl_text_range text, u64 generic, struct site *sites)
 {
 	static const u8 load_arg6[] = {0x4c, 0x8b, 0x4c, 0x24, 0x08, 0x0f, 0x05};
-	const u8 *p = (const u8 *)text.start, *end = (const u8 *)text.end - SITE_BYTES;
+	const u8 *first = (const u8 *)text.start + 64, *end = (const u8 *)text.end - SITE_BYTES;
 	u32 n = 0;
 
-	for (; p < end && n < MAX_SITES - 1; p++) {
-		if (p[0] == 0x31 && p > (const u8 *)text.start + 32 && is_thread_exit(p))
-			sites[n++] = (struct site){(u64)p, -2, 6};
-		/* the rarest of the bytes first: 0f 05 at the end, b8 at the start */
-		if (*(const u16 *)(p + 5) != 0x050f || p[0] != 0xb8)
-			continue;
-		u32 nr = *(const u32 *)(p + 1);
+	for (const u8 *at = first; (at = fl_find_syscall(at, end)) && n < MAX_SITES - 1; at++) {
+		const u8 *p = at - 5;
+		u32 nr;
 
+		if (is_thread_exit(at - 4))
+			sites[n++] = (struct site){(u64)(at - 4), -2, 6};
+		if (p[0] != 0xb8)
+			continue;
+		nr = *(const u32 *)(p + 1);
 		if (fl_patch_wants(nr) && !branch_into(text, (u64)p))
 			sites[n++] = (struct site){(u64)p, (int)nr, SITE_BYTES};
 	}
