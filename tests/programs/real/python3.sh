@@ -38,5 +38,5 @@ prepare() {
 }
 
 job() {
-	PYTHONHASHSEED=0 measured /usr/bin/python3 "$input/job.py" "$(size 900000 450000)"
+	PYTHONHASHSEED=0 measured /usr/bin/python3 "$input/job.py" "$(size 900000 250000)"
 }

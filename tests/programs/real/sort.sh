@@ -5,7 +5,7 @@ needs=(sort awk)
 prepare() {
 	# Every block of 68-byte lines has other keys, so that no two lines are equal.
 	numbers "$(size 300000 150000)" | sed 's/.*/& stays behind its key through all of the sorting ./' >block
-	for ((i = 0; i < $(size 15 8); i++)); do
+	for ((i = 0; i < $(size 15 5); i++)); do
 		sed "s/^\(....\)\(....\)/\2$(printf '%02x' $((i * 37 % 256)))\1/" block
 	done >lines
 	rm block
