@@ -29,6 +29,8 @@ enum fl_action fl_hook_barrier(struct fl_call *c)
 {
 	fl_lock(&fl.pager.lock);
 	fl_follow_restore(&fl.handler.follow);
+	if (c->nr == SYS_execve || c->nr == SYS_execveat)
+		fl_sample(&fl.handler); /* the last chance to count what goes now */
 	fl_unlock(&fl.pager.lock);
 	return FL_NATIVE;
 }

@@ -14,6 +14,10 @@
 
 #include <errno.h>
 
+/* Pages that are copied in are there twice for a moment: no more than this at
+ * once, of the few frames that the budget keeps back for it. */
+#define COPY_PAGES 8u
+
 #define RWX (FL_VM_READ | FL_VM_WRITE | FL_VM_EXEC)
 
 static bool can_move(const struct fl_pager *p, const struct fl_vma *vma)
@@ -176,7 +180,8 @@ u32 fl_pager_map_run(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 f, u32 
 		u64 at = va + done * FL_PAGE_SIZE, slot = fl_slot_addr(p, f + done);
 
 		k = move ? p->host->ops->move(p->host, at, slot, n - done, &err) :
-			   p->host->ops->copy(p->host, at, (void *)slot, n - done, clean, &err);
+			   p->host->ops->copy(p->host, at, (void *)slot,
+				   fl_min(n - done, COPY_PAGES), clean, &err);
 		for (u32 i = done; i < done + k; i++) {
 			fl_frame_unlist(p, f + i);
 			if (!clean)
@@ -192,7 +197,7 @@ u32 fl_pager_map_run(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 f, u32 
 					pte_flags);
 		}
 		done += k;
-		if (done == n || err == -EAGAIN)
+		if (done == n || err == -EAGAIN || (k && !err))
 			continue;
 		if (!move)
 			break;
