@@ -78,7 +78,7 @@ static void quiet(struct fl_handler *h)
 	struct fl_pager *p = h->pager;
 
 	fl_lock(&p->lock);
-	if (h->follow.tid && 
+	if (h->follow.tid &&
 		fl_cycles_to_ns(p->machine.t, fl_cycles() - h->follow.used_cycles) >=
 			FL_FOLLOW_IDLE_NS)
 		fl_follow_restore(&h->follow);

@@ -13,18 +13,17 @@
  */
 #include "pager/pager.h"
 #include "pager/copyout.h"
+#include "pager/pageout.h"
 #include "arch/x86_64/syscall.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define BATCH_PAGES 64u	/* looked at before faults get the lock again */
 #define IDLE_BATCHES 4u	/* that set nothing aside, before shared pages go too */
 #define MAX_IOS	    4u	/* write requests in flight from one round */
 #define SHARE_MIN    4u	/* of 64: pages kept on the inactive list */
 #define SHARE_MAX    40u
 #define MAJOR_COST   8u	/* a read from swap, in soft faults */
-#define CLUSTER_SIDE 15u	/* pages written with one on either side of it */
 
 static void rotate(struct fl_pager *p, u32 f)
 {
@@ -148,174 +147,10 @@ static u32 shrink_active(struct fl_pager *p, u32 nr, bool hard)
 	return looked;
 }
 
-void fl_pager_swapped(struct fl_pager *p, u64 va, u32 slot)
-{
-	fl_pte_set(&p->mm, va, fl_pte_make(FL_PTE_SWAP, slot, 0));
-	fl_count(p, pgsteal, 1);
-}
-
-/* The frame's page is in swap now. */
-static void swapped(struct fl_pager *p, u32 f)
-{
-	u64 va = fl_page_va(p->pages.page[f]);
-	u32 slot = p->pages.slot[f];
-
-	p->pages.slot[f] = FL_NO_SLOT; /* the pte has it now */
-	fl_pager_swapped(p, va, slot);
-	fl_frame_free(p, f);
-}
-
-static void submit(struct fl_pager *p, struct fl_queue *q, const u32 *frames, u32 n, u32 slot)
-{
-	struct fl_io *io = fl_io_get(p);
-
-	if (!io->owner)
-		io->owner = fl_arena_alloc(p->arena, sizeof(u32) * FL_IO_PAGES);
-	if (!io->owner)
-		p->dead(p, "its own memory is full");
-	io->write = true;
-	io->slot = slot;
-	io->npages = n;
-	for (u32 i = 0; i < n; i++) {
-		((u32 *)io->owner)[i] = frames[i];
-		fl_frame_set_slot(p, frames[i], slot + i);
-		fl_page_set_flags(&p->pages.page[frames[i]], FL_PG_WRITEBACK);
-		io->iov[i] = (struct iovec){(void *)fl_slot_addr(p, frames[i]), FL_PAGE_SIZE};
-	}
-	p->ios_in_flight++;
-	fl_count(p, pswpout, n);
-	fl_count(p, swapout_ios, 1);
-	p->backend->submit(q, io);
-}
-
-static void back_to_inactive(struct fl_pager *p, u32 f)
-{
-	fl_idx_push_head(&p->inactive, p->pages.next, p->pages.prev, f);
-	fl_page_set_flags(&p->pages.page[f], FL_PG_INACTIVE);
-}
-
-/* Is the page at va set aside, and to be written? Its frame, or FL_NO_FRAME. */
-static u32 writable_at(struct fl_pager *p, u64 va)
-{
-	u64 pte = fl_pte_get(&p->mm, va);
-	u32 f = fl_pte_payload(pte);
-
-	if (fl_pte_state(pte) != FL_PTE_SOFT || !fl_page_has(p->pages.page[f], FL_PG_INACTIVE))
-		return FL_NO_FRAME;
-	if (p->pages.slot[f] != FL_NO_SLOT && !fl_page_has(p->pages.page[f], FL_PG_DIRTY))
-		return FL_NO_FRAME;
-	return fl_page_is_zero((void *)fl_slot_addr(p, f)) ? FL_NO_FRAME : f;
-}
-
-/*
- * The page at va, which is off its list, and those beside it that are set aside
- * too: they are written side by side, and will be read back in one request. As
- * vm_pageout_cluster in FreeBSD's vm/vm_pageout.c.
- */
-static u32 gather(struct fl_pager *p, u64 va, u32 f, u32 *frames, u32 max)
-{
-	u32 n = 0, back = 0, g;
-
-	while (back < CLUSTER_SIDE && back + 1 < max &&
-		writable_at(p, va - (back + 1) * FL_PAGE_SIZE) != FL_NO_FRAME)
-		back++;
-	for (u64 at = va - back * FL_PAGE_SIZE; n < max && n <= back + CLUSTER_SIDE;
-		at += FL_PAGE_SIZE) {
-		g = at == va ? f : writable_at(p, at);
-		if (g == FL_NO_FRAME)
-			break;
-		if (at != va)
-			fl_frame_unlist(p, g);
-		frames[n++] = g;
-	}
-	return n;
-}
-
-/*
- * Frees pages from the inactive tail until want are free or on their way.
- * Returns those freed at once; the others come with their writes.
- */
-static u32 shrink_inactive(struct fl_pager *p, struct fl_queue *q, u32 want, u32 *ret_submitted,
-	int *ret_err)
-{
-	u32 frames[BATCH_PAGES], n = 0, freed = 0, at = 0;
-
-	*ret_submitted = 0;
-	while (freed + n < want && n < BATCH_PAGES && p->inactive.count) {
-		u32 f = fl_idx_pop_tail(&p->inactive, p->pages.next, p->pages.prev);
-		struct fl_page *pg = &p->pages.page[f];
-
-		fl_page_clear_flags(pg, FL_PG_INACTIVE);
-		if (p->pages.slot[f] != FL_NO_SLOT && !fl_page_has(*pg, FL_PG_DIRTY)) {
-			swapped(p, f);
-			fl_count(p, swap_clean, 1);
-			freed++;
-		} else if (fl_page_is_zero((void *)fl_slot_addr(p, f))) {
-			fl_pte_set(&p->mm, fl_page_va(*pg), fl_pte_make(FL_PTE_ZERO, 0, 0));
-			fl_frame_free(p, f);
-			fl_count(p, swap_zero, 1);
-			fl_count(p, pgsteal, 1);
-			freed++;
-		} else {
-			n += gather(p, fl_page_va(*pg), f, frames + n,
-				fl_min(BATCH_PAGES, want - freed) - n);
-		}
-	}
-	while (at < n) {
-		u32 slot, got = fl_swap_alloc(&p->machine, n - at, &slot, ret_err);
-
-		if (!got)
-			break;
-		submit(p, q, frames + at, got, slot);
-		at += got;
-	}
-	*ret_submitted = at;
-	while (at < n)
-		back_to_inactive(p, frames[--n]);
-	return freed;
-}
-
-static u32 write_done(struct fl_pager *p, struct fl_io *io)
-{
-	u32 freed = 0;
-
-	for (u32 i = 0; i < io->npages; i++) {
-		u32 f = ((u32 *)io->owner)[i];
-		struct fl_page *pg = &p->pages.page[f];
-		bool wanted = fl_page_has(*pg, FL_PG_WANTED);
-
-		fl_page_clear_flags(pg, FL_PG_WRITEBACK | FL_PG_WANTED);
-		if (fl_page_has(*pg, FL_PG_ORPHAN)) {
-			*pg = fl_page_make(0, FL_PG_POPULATED);
-			fl_frame_free(p, f);
-			freed++;
-		} else if (io->error || wanted) {
-			u64 va = fl_page_va(*pg);
-
-			if (io->error)
-				fl_frame_clear_slot(p, f);
-			else
-				fl_page_clear_flags(pg, FL_PG_DIRTY);
-			back_to_inactive(p, f);
-			if (wanted)
-				fl_pager_map_run(p, fl_vma_at(&p->mm, va), va, f, 1, false);
-		} else {
-			swapped(p, f);
-			freed++;
-		}
-	}
-	if (io->error) {
-		p->machine.t->swap_full = (u32)-io->error;
-		p->write_errors++;
-	}
-	fl_io_end(p, io);
-	return freed;
-}
-
 static u32 io_done(struct fl_pager *p, struct fl_io *io)
 {
 	if (io->write)
-		return write_done(p, io);
+		return fl_write_done(p, io);
 	fl_pager_read_done(p, io);
 	return 0;
 }
@@ -363,18 +198,18 @@ static u32 inactive_target(struct fl_pager *p)
 u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want, bool hard)
 {
 	u32 freed = 0, ios = 0, submitted, err_rounds = 0;
-	u32 budget = 2 * (p->active.count + p->inactive.count) + BATCH_PAGES;
+	u32 budget = 2 * (p->active.count + p->inactive.count) + FL_BATCH_PAGES;
 	u32 errors = p->write_errors, idle = 0, batch = 0;
 	struct fl_io *io;
 	int err = 0;
 
 	while (freed < want && budget && !p->quiesce && p->write_errors == errors) {
-		u32 ahead = inactive_target(p) + fl_min(want - freed, BATCH_PAGES);
+		u32 ahead = inactive_target(p) + fl_min(want - freed, FL_BATCH_PAGES);
 		u32 got;
 
 		if (p->inactive.count < ahead) {
 			u32 had = p->inactive.count;
-			u32 looked = shrink_active(p, fl_min(BATCH_PAGES, budget), hard);
+			u32 looked = shrink_active(p, fl_min(FL_BATCH_PAGES, budget), hard);
 
 			budget -= fl_min(budget, fl_max(looked, 1u));
 			/* nearly all is shared by fork: looking on would find the
@@ -385,13 +220,13 @@ u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want, bool hard
 			/* two batches in for one out, until the list is long enough;
 			 * waiting faults are let in between batches */
 			if (p->inactive.count > had && p->active.count && p->inactive.count < ahead &&
-				(p->inactive.count < fl_min(want, BATCH_PAGES) || ++batch % 2)) {
+				(p->inactive.count < fl_min(want, FL_BATCH_PAGES) || ++batch % 2)) {
 				fl_unlock(&p->lock);
 				fl_lock(&p->lock);
 				continue;
 			}
 		}
-		got = shrink_inactive(p, q, want - freed, &submitted, &err);
+		got = fl_shrink_inactive(p, q, want - freed, &submitted, &err);
 		freed += got;
 		ios += submitted != 0;
 		if (!got && !submitted) {

@@ -12,7 +12,7 @@
  *   fault.c    resolving one fault          evict.c  second-chance reclaim
  *   frames.c   frames of this process       range.c  munmap, madvise, mremap
  *   swapin.c   reading pages back           fork.c   sharing pages with a child
- *   kswapd.c   background reclaim, OOM
+ *   kswapd.c   background reclaim, OOM         pageout.c  writing to swap
  *
  * Context of every function: the mm lock is held, all signals are blocked, the
  * stack and all arguments lie outside managed memory.
@@ -148,7 +148,7 @@ static inline u64 fl_slot_addr(const struct fl_pager *p, u32 frame)
 	return p->pool + (u64)frame * FL_PAGE_SIZE;
 }
 
-/* evict.c: the page at va is in swap now, and only there. */
+/* pageout.c: the page at va is in swap now, and only there. */
 void fl_pager_swapped(struct fl_pager *p, u64 va, u32 slot);
 
 /* swapin.c */
