@@ -23,14 +23,13 @@ struct fl_runtime {
 	struct fl_handler handler;
 	struct fl_arena arena;
 	struct fl_queue writes;		/* kswapd's */
-	bool writes_open, kswapd_started;
+	bool kswapd_started;
 	int fd_base, dev_fd;
 	bool active;			/* hooks do their work */
 	bool is_root;			/* made the machine itself: reports at exit */
 	bool mlock_future;		/* mlockall(MCL_FUTURE) is in force */
 	bool mlock_future_onfault;
 	void *handler_stack, *kswapd_stack;
-	void *impl_reads, *impl_writes;
 	u64 pool_bytes;
 	struct fl_range internal[FL_MAX_INTERNAL]; /* our own mappings */
 	u32 nr_internal;

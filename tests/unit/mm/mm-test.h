@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "mm/mm.h"
 
@@ -58,6 +59,20 @@ static inline u64 test_random(u64 *state)
 	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9UL;
 	z = (z ^ (z >> 27)) * 0x94d049bb133111ebUL;
 	return z ^ (z >> 31);
+}
+
+/* The seed of a run: from the command line, else from FL_SEED, else from the clock. */
+static inline u64 test_seed(int argc, char **argv)
+{
+	const char *env = getenv("FL_SEED");
+	struct timespec now;
+
+	if (argc > 1)
+		return strtoul(argv[1], NULL, 0);
+	if (env && *env)
+		return strtoul(env, NULL, 0);
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (u64)now.tv_sec * 1000000 + (u64)now.tv_nsec / 1000;
 }
 
 #endif

@@ -10,7 +10,6 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <time.h>
 
 /* A round begins with everything empty; the structures are small at first and crowded later. */
 #define OPS_PER_ROUND 100000UL
@@ -29,19 +28,6 @@ void model_fail(const char *file, int line, const char *what, const char *why)
 static void on_trap(int sig)
 {
 	model_fail("lib/mm", 0, "fl_bug_on", "trapped");
-}
-
-static u64 choose_seed(int argc, char **argv)
-{
-	const char *env = getenv("FL_SEED");
-	struct timespec now;
-
-	if (argc > 1)
-		return strtoul(argv[1], NULL, 0);
-	if (env && *env)
-		return strtoul(env, NULL, 0);
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (u64)now.tv_sec * 1000000 + (u64)now.tv_nsec / 1000;
 }
 
 static void run_round(u64 nr_ops)
@@ -69,7 +55,7 @@ int main(int argc, char **argv)
 {
 	u64 nr_ops = argc > 2 ? strtoul(argv[2], NULL, 0) : 1000000;
 
-	model_rng.seed = model_rng.state = choose_seed(argc, argv);
+	model_rng.seed = model_rng.state = test_seed(argc, argv);
 	signal(SIGILL, on_trap);
 	printf("seed %lu\n", model_rng.seed);
 	fflush(stdout);

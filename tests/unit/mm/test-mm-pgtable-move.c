@@ -1,39 +1,10 @@
 /*
  * Moving ptes: all or nothing, also where one table is on both sides.
  */
-#include "mm/pgtable.h"
-
 #include <errno.h>
 #include <signal.h>
 
-#include "check-main.h"
-#include "mm-test.h"
-
-#define MIB2   (1UL << 21)
-#define GIB    (1UL << 30)
-#define GIB512 (1UL << 39)
-
-static struct test_alloc mem;
-static struct fl_mm mm;
-
-static u64 present(u32 frame)
-{
-	return fl_pte_make(FL_PTE_PRESENT, frame, FL_PTE_DIRTY);
-}
-
-static void set(u64 va, u64 pte)
-{
-	ck_assert_int_eq(fl_pte_set(&mm, va, pte), 0);
-	ck_assert_uint_eq(fl_pte_get(&mm, va), pte);
-}
-
-static void finish(void)
-{
-	ck_valid(fl_pt_validate(&mm, &why));
-	ck_assert_uint_eq(fl_mm_bookkeeping_bytes(&mm), (u64)mem.bytes);
-	fl_mm_deinit(&mm);
-	ck_assert_int_eq(mem.bytes, 0);
-}
+#include "pgtable-fixture.h"
 
 /* Row: from, to, length in pages, first of the pages that hold a pte, every how many one does. */
 static const struct move_row {

@@ -10,11 +10,12 @@
  */
 #include "fake-host.h"
 
+#include "../mm/mm-test.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PAGES	      600u
@@ -333,24 +334,11 @@ static void on_signal(int sig)
 	raise(sig);
 }
 
-static u64 choose_seed(int argc, char **argv)
-{
-	const char *env = getenv("FL_SEED");
-	struct timespec now;
-
-	if (argc > 1)
-		return strtoul(argv[1], NULL, 0);
-	if (env && *env)
-		return strtoul(env, NULL, 0);
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (u64)now.tv_sec * 1000000 + (u64)now.tv_nsec / 1000;
-}
-
 int main(int argc, char **argv)
 {
 	u64 nr_ops = argc > 2 ? strtoul(argv[2], NULL, 0) : 200000;
 
-	seed = rng = choose_seed(argc, argv);
+	seed = rng = test_seed(argc, argv);
 	signal(SIGILL, on_signal); /* traps in lib */
 	signal(SIGABRT, on_signal);
 	printf("seed %lu\n", seed);

@@ -11,7 +11,6 @@
 #include "../mm/mm-test.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #define CLUSTERS 12u
 #define MAX	 (CLUSTERS * FL_SLOT_CLUSTER)
@@ -146,14 +145,8 @@ static void compare(void)
 int main(int argc, char **argv)
 {
 	u64 ops = argc > 2 ? strtoul(argv[2], NULL, 0) : 1000000;
-	const char *env = getenv("FL_SEED");
-	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	seed = argc > 1	     ? strtoul(argv[1], NULL, 0)
-	       : env && *env ? strtoul(env, NULL, 0)
-			     : (u64)now.tv_sec * 1000000 + (u64)now.tv_nsec / 1000;
-	state = seed;
+	state = seed = test_seed(argc, argv);
 	printf("seed %lu\n", seed);
 	fflush(stdout);
 	fl_slots_init(&slots, MAX);
