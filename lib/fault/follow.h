@@ -14,8 +14,9 @@
  * keeps for every thread of glibc 2.35 and newer.
  *
  * The program must not see the narrowed mask: calls that read, set or inherit
- * it put it back first (fl_follow_restore). A mask that somebody else has set
- * meanwhile, taskset(1) or a cpuset, is left as it is.
+ * it put it back first (fl_follow_restore); where such a call could not be
+ * hooked, nothing is narrowed. A mask that somebody else has set meanwhile,
+ * taskset(1) or a cpuset, is left as it is, unless it is the narrowed one.
  *
  * Context: the mm lock is held.
  */

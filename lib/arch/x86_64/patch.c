@@ -34,9 +34,15 @@ bool fl_patch_wants(long nr)
 	return nr >= 0 && nr < 512 && (hooked_map[nr / 64] >> nr % 64 & 1);
 }
 
+enum {
+	FORM_GENERIC = -1,	/* syscall(2), any number */
+	FORM_EXIT = -2,		/* a thread's exit */
+	FORM_GETAFFINITY = -3,
+};
+
 struct site {
 	u64 at;
-	int nr; /* -1: syscall(2), any number; -2: a thread's exit */
+	int nr; /* or one of the forms below */
 	u32 bytes;
 };
 
@@ -82,6 +88,15 @@ static bool is_thread_exit(const u8 *p)
 	return false;
 }
 
+/* sched_getaffinity caps its length between loading the number and the call. */
+static bool is_getaffinity(const u8 *syscall)
+{
+	static const u8 code[] = {0xb8, SYS_sched_getaffinity, 0, 0, 0, 0x49, 0x39, 0xf0, 0x49, 0x0f,
+		0x46, 0xf0}; /* mov $NR, %eax; cmp %rsi, %r8; cmovbe %r8, %rsi */
+
+	return !memcmp(syscall - sizeof(code), code, sizeof(code));
+}
+
 static u32 find_sites(struct fl_text_range text, u64 generic, struct site *sites)
 {
 	static const u8 load_arg6[] = {0x4c, 0x8b, 0x4c, 0x24, 0x08, 0x0f, 0x05};
@@ -93,7 +108,9 @@ static u32 find_sites(struct fl_text_range text, u64 generic, struct site *sites
 		u32 nr;
 
 		if (is_thread_exit(at - 4))
-			sites[n++] = (struct site){(u64)(at - 4), -2, 6};
+			sites[n++] = (struct site){(u64)(at - 4), FORM_EXIT, 6};
+		if (is_getaffinity(at) && !branch_into(text, (u64)(at - 4)))
+			sites[n++] = (struct site){(u64)(at - 4), FORM_GETAFFINITY, 6};
 		if (p[0] != 0xb8)
 			continue;
 		nr = *(const u32 *)(p + 1);
@@ -103,7 +120,7 @@ static u32 find_sites(struct fl_text_range text, u64 generic, struct site *sites
 	/* syscall(2): its seventh argument's load stands right before the instruction */
 	for (u64 q = generic; generic && q < generic + 48 && q + SITE_BYTES < text.end; q++)
 		if (!memcmp((void *)q, load_arg6, sizeof(load_arg6)) && !branch_into(text, q)) {
-			sites[n++] = (struct site){q, -1, SITE_BYTES};
+			sites[n++] = (struct site){q, FORM_GENERIC, SITE_BYTES};
 			break;
 		}
 	return n;
@@ -143,7 +160,7 @@ static void write_stub(u8 *stub, const struct site *s)
 {
 	u8 *p = stub, *skip[2] = {NULL, NULL}, *lea;
 
-	if (s->nr == -1) {
+	if (s->nr == FORM_GENERIC) {
 		EMIT(p, 0x4c, 0x8b, 0x4c, 0x24, 0x08);	/* mov 8(%rsp), %r9 */
 		EMIT(p, 0x48, 0x3d, 0x00, 0x02, 0, 0);	/* cmp $512, %rax */
 		EMIT(p, 0x73, 0);			/* jae native */
@@ -154,7 +171,9 @@ static void write_stub(u8 *stub, const struct site *s)
 		EMIT(p, 0x73, 0);			/* jnc native */
 		skip[1] = p;
 	}
-	if (s->nr == -2) {
+	if (s->nr == FORM_GETAFFINITY)
+		EMIT(p, 0x49, 0x0f, 0x46, 0xf0);	/* cmovbe %r8, %rsi */
+	if (s->nr == FORM_EXIT) {
 		EMIT(p, 0x31, 0xff);			/* xor %edi, %edi */
 		EMIT(p, 0xb8);
 		p = emit32(p, SYS_exit);
@@ -235,8 +254,10 @@ int fl_patch_text(struct fl_text_range text, u64 generic, const u16 *required,
 	for (u32 i = 0; i < n; i++)
 		if (sites[i].nr >= 0)
 			ret->seen[sites[i].nr / 64] |= 1ull << sites[i].nr % 64;
-		else if (sites[i].nr == -1)
+		else if (sites[i].nr == FORM_GENERIC)
 			ret->seen[7] |= 1ull << 63;
+		else if (sites[i].nr == FORM_GETAFFINITY)
+			ret->getaffinity = true;
 	for (; required && *required; required++)
 		if (!(ret->seen[*required / 64] >> *required % 64 & 1)) {
 			ret->why = "a system call's code is not as expected";

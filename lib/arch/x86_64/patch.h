@@ -28,6 +28,7 @@ struct fl_text_range {
 struct fl_patch_report {
 	u32 sites;	     /* rewritten */
 	u64 seen[8];	     /* bitmap of the call numbers that have at least one */
+	bool getaffinity;    /* sched_getaffinity(3) is one of them */
 	u64 stubs, stubs_end; /* where the stubs lie */
 	const char *why;     /* what kept it from patching, when it fails */
 };
