@@ -208,26 +208,36 @@ u32 fl_pager_map_run(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 f, u32 
 	return done;
 }
 
-/* Pages that were read together with this one and wait in the pool, behind it
- * in the address space and in frames: they are mapped with it. */
-static u32 readahead_run(const struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 f)
+/* Is the page at va in frame f, read ahead, and does it wait in the pool? */
+static bool read_with(const struct fl_pager *p, u64 va, u32 f)
 {
-	u32 n = 1;
+	u64 pte = fl_pte_get(&p->mm, va);
 
-	for (u64 at = va + FL_PAGE_SIZE; at < vma->end && n < FL_IO_PAGES; at += FL_PAGE_SIZE, n++) {
-		u64 pte = fl_pte_get(&p->mm, at);
+	return fl_pte_state(pte) == FL_PTE_SOFT && fl_pte_payload(pte) == f &&
+		fl_page_has(p->pages.page[f], FL_PG_READAHEAD | FL_PG_INACTIVE);
+}
 
-		if (fl_pte_state(pte) != FL_PTE_SOFT || fl_pte_payload(pte) != f + n ||
-			!fl_page_has(p->pages.page[f + n], FL_PG_READAHEAD | FL_PG_INACTIVE))
-			break;
-	}
-	return n;
+/* The pages beside this one, in the address space and in frames, that were read
+ * together with it: they are mapped with it. */
+static u32 readahead_run(const struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 f,
+	u32 *ret_before)
+{
+	u32 n = 1, before = 0;
+
+	while (va + n * FL_PAGE_SIZE < vma->end && n < FL_IO_PAGES / 2 &&
+		read_with(p, va + n * FL_PAGE_SIZE, f + n))
+		n++;
+	while (va - before * FL_PAGE_SIZE > vma->start && before < f && before < FL_IO_PAGES / 2 &&
+		read_with(p, va - (before + 1) * FL_PAGE_SIZE, f - before - 1))
+		before++;
+	*ret_before = before;
+	return n + before;
 }
 
 static enum fl_fault_result soft_fault(struct fl_pager *p, struct fl_vma *vma, u64 va, u64 pte,
 	u32 flags)
 {
-	u32 f = fl_pte_payload(pte), n = 1;
+	u32 f = fl_pte_payload(pte), n = 1, before = 0;
 	struct fl_page *pg = &p->pages.page[f];
 	bool clean;
 
@@ -236,12 +246,12 @@ static enum fl_fault_result soft_fault(struct fl_pager *p, struct fl_vma *vma, u
 		return FL_FAULT_IO;
 	}
 	if (fl_page_has(*pg, FL_PG_READAHEAD)) {
-		n = readahead_run(p, vma, va, f);
+		n = readahead_run(p, vma, va, f, &before);
 		fl_pager_ra_hit(p, n);
 	}
 	clean = !(flags & FL_FAULT_WRITE) && !fl_page_has(*pg, FL_PG_DIRTY) &&
 		p->pages.slot[f] != FL_NO_SLOT && fl_pager_track_clean(p, n);
-	fl_pager_map_run(p, vma, va, f, n, clean);
+	fl_pager_map_run(p, vma, va - before * FL_PAGE_SIZE, f - before, n, clean);
 	fl_count(p, pgfault_soft, 1);
 	fl_count(p, pgactivate, n);
 	return FL_FAULT_DONE;

@@ -42,11 +42,11 @@ struct fl_deferred {
 	u32 flags;
 };
 
-/* A place where faults were seen to go up through the address space. */
+/* A place where faults were seen to go up or down through the address space. */
 #define FL_STREAMS 16u
 struct fl_stream {
-	u64 next;	/* address behind the last window */
-	u32 pages;	/* of that window */
+	u64 low, high;	/* the last window */
+	u32 pages;	/* of it, 0: none yet */
 	u32 used;	/* stream_clock when it was last of use */
 };
 

@@ -1,7 +1,7 @@
 /*
  * Reading pages back from swap.
  *
- * A fault on a swapped page also reads a window of pages behind it in the
+ * A fault on a swapped page also reads a window of pages beside it in the
  * address space; eviction lays neighbours side by side in the swap file, so that
  * mostly one request brings them all. Those read ahead are set aside, and mapped
  * together when the first of them is touched. How large the window is follows
@@ -50,38 +50,50 @@ void fl_io_end(struct fl_pager *p, struct fl_io *io)
 	}
 }
 
+/* Does a fault at va go on from the stream's last window, up or down? */
+static bool goes_up(const struct fl_stream *s, u64 va)
+{
+	return s->pages && va - s->high < STREAM_GAP * FL_PAGE_SIZE;
+}
+
+static bool goes_down(const struct fl_stream *s, u64 va)
+{
+	return s->pages && s->low - FL_PAGE_SIZE - va < STREAM_GAP * FL_PAGE_SIZE;
+}
+
 /*
- * How many pages to read for a fault at va. A fault that continues a stream, or
- * falls a little ahead of it, doubles its window; any other begins a stream,
- * with its own page alone, in place of the one that was of no use for longest.
- * Several streams are kept, because programs walk several structures at a time.
+ * How many pages to read for a fault at va, from *ret_first on. A fault that
+ * continues a stream, or falls a little ahead of it, doubles its window; any other
+ * begins a stream, with its own page alone, in place of the one that was of no use
+ * for longest. Several streams are kept, because programs walk several structures
+ * at a time; down too, as collectors do that sweep the newest objects first.
  */
-static u32 window(struct fl_pager *p, u64 va)
+static u32 window(struct fl_pager *p, const struct fl_vma *vma, u64 va, u64 *ret_first)
 {
 	struct fl_stream *s = &p->streams[0];
+	bool up = false, down = false;
 
+	*ret_first = va;
 	if (!p->readahead)
 		return 1;
 	p->stream_clock++;
-	for (u32 i = 0; i < FL_STREAMS; i++) {
+	for (u32 i = 0; i < FL_STREAMS && !up && !down; i++) {
 		struct fl_stream *t = &p->streams[i];
 
-		if (t->pages && va - t->next < STREAM_GAP * FL_PAGE_SIZE) {
-			s = t;
-			break;
-		}
-		if (t->used < s->used)
+		up = goes_up(t, va);
+		down = !up && goes_down(t, va);
+		if (up || down || t->used < s->used)
 			s = t;
 	}
-	if (s->pages && va - s->next < STREAM_GAP * FL_PAGE_SIZE)
-		s->pages = fl_min(fl_max(2 * s->pages, 4u), RA_MAX);
-	else
-		s->pages = 1;
+	s->pages = up || down ? fl_min(fl_max(2 * s->pages, 4u), RA_MAX) : 1;
 	/* pages that come too early push out pages that are needed now */
 	s->pages = fl_min(s->pages, fl_max(fl_frames_available(p) / 4, 1u));
-	s->next = va + s->pages * FL_PAGE_SIZE;
+	if (down)
+		*ret_first = va - fl_min((u64)s->pages - 1, (va - vma->start) / FL_PAGE_SIZE) * FL_PAGE_SIZE;
+	s->low = *ret_first;
+	s->high = down ? va + FL_PAGE_SIZE : va + s->pages * FL_PAGE_SIZE;
 	s->used = p->stream_clock;
-	return s->pages;
+	return (u32)((s->high - s->low) / FL_PAGE_SIZE);
 }
 
 /*
@@ -217,13 +229,14 @@ static u32 before(const struct fl_pager *p, const struct fl_vma *vma, u64 va, u3
  */
 static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 pg_flags)
 {
-	u32 want = window(p, va), block = around(p), ios = 0;
+	u64 first;
+	u32 want = window(p, vma, va, &first), block = around(p), ios = 0;
 	u32 lead = want == 1 ? before(p, vma, va, block) : 0;
-	u32 more = block - 1 - lead;
-	u64 first = va - lead * FL_PAGE_SIZE;
+	u32 more = first == va ? block - 1 - lead : 0;
 	struct frames fr = {0, 0};
 	struct fl_io *io = NULL;
 
+	first -= lead * FL_PAGE_SIZE;
 	want += lead;
 	for (u32 i = 0; i < want + more; i++) {
 		u64 at = first + i * FL_PAGE_SIZE, pte;

@@ -332,6 +332,25 @@ START_TEST(neighbours_are_read_ahead)
 }
 END_TEST
 
+/* Down through memory, too. */
+START_TEST(neighbours_below_are_read_ahead)
+{
+	start((struct fake_options){.around_order = 0});
+	fill(0, 64);
+	evict_all();
+	/* so that no page comes along that merely lies beside another in the file */
+	f->p.ra_pages = 1;
+	for (u32 i = 64; i--;) {
+		fake_load(f, i, i + 1);
+		f->p.ra_pages += 1000;
+	}
+	ck_assert_uint_eq(counter(pswpin), 64);
+	ck_assert_uint_lt(counter(swapin_ios), 32);
+	ck_assert_uint_gt(counter(swap_ra_hit), 32);
+	fake_check(f, false);
+}
+END_TEST
+
 START_TEST(harvest_keeps_storage)
 {
 	u32 before;
@@ -589,6 +608,7 @@ int main(void)
 		{&wanted_during_a_write},
 		{&failed_writes_lose_nothing},
 		{&neighbours_are_read_ahead},
+		{&neighbours_below_are_read_ahead},
 		{&harvest_keeps_storage},
 		{&mremap_moves_every_state},
 		{&fork_counts_frames_and_slots},
