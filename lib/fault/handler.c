@@ -61,11 +61,13 @@ static void take_reads(struct fl_handler *h)
 
 	while (p->reads.in_flight && (io = p->backend->reap(&p->reads, false))) {
 		u64 start = io->start_cycles;
+		u32 tid = io->tid; /* the request is gone when it is done */
 
 		fl_lock(&p->lock);
-		fl_follow_wake(&h->follow, &p->mm, io->tid);
+		fl_follow_wake(&h->follow, &p->mm, tid);
 		fl_pager_read_done(p, io);
-		fl_count(p, fault_ns, fl_cycles_to_ns(p->machine.t, fl_cycles() - start));
+		if (tid) /* else nobody has waited: it was read ahead */
+			fl_count(p, fault_ns, fl_cycles_to_ns(p->machine.t, fl_cycles() - start));
 		fl_pager_update_stats(p);
 		fl_unlock(&p->lock);
 	}
