@@ -48,12 +48,11 @@ static bool take_faults(struct fl_handler *h)
 		return false;
 	for (long i = 0; i < n / (long)sizeof(msgs[0]); i++)
 		take_fault(h, &msgs[i]);
-	/* the reads that they wait for, together and with the lock let go */
-	if (h->pager->reads.queued)
-		h->pager->backend->flush(&h->pager->reads);
 	return true;
 }
 
+/* Begins the reads that faults wait for, together and with the lock let go, and
+ * takes up those that have ended. */
 static void take_reads(struct fl_handler *h)
 {
 	struct fl_pager *p = h->pager;

@@ -58,7 +58,6 @@ enum fl_action fl_hook_exit(struct fl_call *c)
 	fl_pager_hold(&fl.pager, tid);
 	if (fl.handler.follow.tid == tid)
 		fl_follow_restore(&fl.handler.follow); /* the number may be another's soon */
-	fl_sample(&fl.handler); /* its stack is as large as it gets, and may go with it */
 	fl_unlock(&fl.pager.lock);
 	bring_in_robust_list();
 	bring_in(fl_follow_tid_at(&fl.handler.follow, tid));

@@ -36,13 +36,26 @@ int fl_fd_place(int base, enum fl_fd which, int fd, bool cloexec)
 	return to;
 }
 
-int fl_fd_private(int base)
+int fl_fd_private(int base, int keep)
 {
-	long r = fl_syscall(SYS_close_range, 0, base - 1, CLOSE_RANGE_UNSHARE);
+	int past = base + FL_FDS_RESERVED;
+	bool low = keep >= 0 && keep < base;
+	/* with the range to be closed nothing of the program's is held, not for a moment */
+	long r = low ? fl_syscall(SYS_close_range, past, ~0u, CLOSE_RANGE_UNSHARE) :
+		       fl_syscall(SYS_close_range, 0, base - 1, CLOSE_RANGE_UNSHARE);
 
 	if (r < 0)
 		return (int)r;
-	fl_syscall(SYS_close_range, base + FL_FDS_RESERVED, ~0u, 0);
+	if (!low) {
+		fl_syscall(SYS_close_range, past, ~0u, 0);
+	} else {
+		if (keep > 0)
+			fl_syscall(SYS_close_range, 0, keep - 1, 0);
+		if (keep + 1 < base)
+			fl_syscall(SYS_close_range, keep + 1, base - 1, 0);
+	}
+	if (keep == 2)
+		return 0;
 	r = fl_syscall(SYS_openat, AT_FDCWD, "/", O_PATH | O_CLOEXEC);
 	if (r >= 0 && r != 2) {
 		fl_syscall(SYS_dup3, r, 2, O_CLOEXEC);

@@ -32,12 +32,13 @@ int fl_fd_place(int base, enum fl_fd which, int fd, bool cloexec);
 
 /*
  * Gives the calling thread a descriptor table of its own, with nothing in it but
- * the reserved numbers. What it opens from then on takes no number from the
+ * the reserved numbers and keep, which may be another where the program's limit
+ * of open files has left none of these to be used. What it opens from then on takes no number from the
  * program, and cannot be closed or overwritten by it; and no pipe or socket of
  * the program's is kept open. Descriptor 2 leads nowhere: fl_warn finds the
  * program's. 0 or -errno.
  */
-int fl_fd_private(int base);
+int fl_fd_private(int base, int keep);
 
 /* The base that value (of FAULTLINE_FDS) names, if a machine's memory file is
  * really there; else -1. */

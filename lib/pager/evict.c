@@ -237,7 +237,6 @@ u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want, bool hard
 			budget -= fl_min(budget, 1u);
 		}
 		fl_unlock(&p->lock);
-		p->backend->flush(q);
 		/* keep a few requests in flight; gather what has ended */
 		io = q->in_flight ? p->backend->reap(q, q->in_flight >= MAX_IOS || !submitted) : NULL;
 		fl_lock(&p->lock);

@@ -25,10 +25,6 @@ static void submit(struct fl_pager *p, struct fl_queue *q, const u32 *frames, u3
 {
 	struct fl_io *io = fl_io_get(p);
 
-	if (!io->owner)
-		io->owner = fl_arena_alloc(p->arena, sizeof(u32) * FL_IO_PAGES);
-	if (!io->owner)
-		p->dead(p, "its own memory is full");
 	io->write = true;
 	io->slot = slot;
 	io->npages = n;

@@ -157,6 +157,7 @@ enum fl_fault_result fl_pager_swapin(
 void fl_pager_read_done(struct fl_pager *p, struct fl_io *io);
 /* n pages that were read ahead are in use now. */
 void fl_pager_ra_hit(struct fl_pager *p, u32 n);
+/* A request, with room for the numbers of FL_IO_PAGES frames in owner. */
 struct fl_io *fl_io_get(struct fl_pager *p);
 /* A request has ended: takes it back, and wakes who waits for the last one. */
 void fl_io_end(struct fl_pager *p, struct fl_io *io);

@@ -29,7 +29,9 @@ struct fl_io *fl_io_get(struct fl_pager *p)
 		p->free_ios = io->next;
 	else
 		io = fl_arena_alloc(p->arena, sizeof(*io));
-	if (!io)
+	if (io && !io->owner)
+		io->owner = fl_arena_alloc(p->arena, sizeof(u32) * FL_IO_PAGES);
+	if (!io || !io->owner)
 		p->dead(p, "its own memory is full");
 	io->next = NULL;
 	return io;
@@ -179,10 +181,6 @@ static struct fl_io *new_read(struct fl_pager *p, u32 slot)
 {
 	struct fl_io *io = fl_io_get(p);
 
-	if (!io->owner)
-		io->owner = fl_arena_alloc(p->arena, sizeof(u32) * FL_IO_PAGES);
-	if (!io->owner)
-		p->dead(p, "its own memory is full");
 	io->write = false;
 	io->slot = slot;
 	io->npages = 0;
@@ -222,9 +220,8 @@ static u32 before(const struct fl_pager *p, const struct fl_vma *vma, u64 va, u3
 }
 
 /*
- * Reads the page at va and those of the window behind it that are in swap:
- * neighbours there too in one request, others in requests of their own, all in
- * flight at once. Around a page alone, those of its block that lie beside it in
+ * Reads the page at va and those of its window that are in swap: neighbours there
+ * too in one request, others in requests of their own, all in flight at once. Around a page alone, those of its block that lie beside it in
  * the swap file come with it. False when there is no frame for the page at va.
  */
 static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 pg_flags)

@@ -22,6 +22,7 @@ int fl_control_open(void)
 	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	size_t n = 1 + fl_format(a.sun_path + 1, sizeof(a.sun_path) - 1, "faultline/%d",
 			       (int)fl_syscall(SYS_getpid));
+	int to;
 	long fd = fl_syscall(SYS_socket, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	if (fd < 0)
@@ -31,7 +32,10 @@ int fl_control_open(void)
 		fl_syscall(SYS_close, fd);
 		return -1;
 	}
-	return fl_fd_place(fl.fd_base, FL_FD_CONTROL, (int)fd, true);
+	to = fl_fd_place(fl.fd_base, FL_FD_CONTROL, (int)fd, true);
+	if (to < 0)
+		fl_syscall(SYS_close, fd); /* no number of ours: none of the program's either */
+	return to;
 }
 
 /* Lock held. */

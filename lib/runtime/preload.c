@@ -69,7 +69,7 @@ static int patch(char *why, size_t n)
 	}
 	fl_runtime_internal(rep.stubs, rep.stubs_end);
 	/* where a program could see a narrowed CPU mask, none is narrowed */
-	if (!rep.getaffinity || !(rep.seen[SYS_sched_setaffinity / 64] >> SYS_sched_setaffinity % 64 & 1))
+	if (!rep.getaffinity || !fl_patch_saw(&rep, SYS_sched_setaffinity))
 		fl.handler.follow.rseq_offset = 0;
 	if (loader.text.end && fl_patch_text(loader.text, 0, NULL, &rep) == 0 && rep.sites)
 		fl_runtime_internal(rep.stubs, rep.stubs_end);

@@ -17,7 +17,7 @@ static u64 fl_tcb(void)
 
 static void handler(void *arg)
 {
-	fl_fd_private(fl.fd_base);
+	fl_fd_private(fl.fd_base, fl.uffd.fd);
 	fl_handler_run(arg);
 }
 
@@ -45,7 +45,7 @@ static void kswapd(void *arg)
 	struct fl_pager *p = arg;
 	struct fl_proc *self = p->machine.self;
 
-	fl_fd_private(fl.fd_base);
+	fl_fd_private(fl.fd_base, fl.uffd.fd);
 	fl_lock(&p->lock);
 	fl.writes.ops->open(&fl.writes, p->machine.swap_fd);
 	p->queue_opened(p, &fl.writes);

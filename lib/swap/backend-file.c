@@ -28,7 +28,7 @@ static int file_open(struct fl_queue *q, int fd)
 	struct file_queue *f = q->impl;
 
 	q->fd = fd;
-	q->in_flight = q->queued = 0;
+	q->in_flight = 0;
 	q->done = NULL;
 	f->has_ring = io_uring_queue_init(DEPTH, &f->ring, IORING_SETUP_CLAMP) == 0;
 	if (f->has_ring)
@@ -99,20 +99,18 @@ static void file_submit(struct fl_queue *q, struct fl_io *io)
 			(u64)io->slot * FL_PAGE_SIZE);
 	io_uring_sqe_set_data(sqe, io);
 	q->in_flight++;
-	q->queued++;
 }
 
-static void file_flush(struct fl_queue *q)
+/* Begins all that was taken up, in one go. */
+static void begin(struct file_queue *f)
 {
-	struct file_queue *f = q->impl;
 	int r;
 
-	if (!q->queued)
+	if (!f->has_ring || !io_uring_sq_ready(&f->ring))
 		return;
 	do
 		r = io_uring_submit(&f->ring);
 	while (r == -EINTR || r == -EAGAIN || r == -EBUSY);
-	q->queued = 0;
 }
 
 static struct fl_io *file_reap(struct fl_queue *q, bool wait)
@@ -122,6 +120,7 @@ static struct fl_io *file_reap(struct fl_queue *q, bool wait)
 	struct fl_io *io = q->done;
 	int r;
 
+	begin(f);
 	if (io) {
 		q->done = io->next;
 		q->in_flight--;
@@ -129,7 +128,6 @@ static struct fl_io *file_reap(struct fl_queue *q, bool wait)
 	}
 	if (!f->has_ring || !q->in_flight)
 		return NULL;
-	file_flush(q);
 	do
 		r = wait ? io_uring_wait_cqe(&f->ring, &cqe) : io_uring_peek_cqe(&f->ring, &cqe);
 	while (r == -EINTR || (wait && r == -EAGAIN));
@@ -169,7 +167,6 @@ const struct fl_backend_ops fl_backend_file = {
 	.open = file_open,
 	.close = file_close,
 	.submit = file_submit,
-	.flush = file_flush,
 	.reap = file_reap,
 	.poll_fd = file_poll_fd,
 	.mappings = file_mappings,

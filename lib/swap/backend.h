@@ -37,11 +37,9 @@ struct fl_backend_ops {
 	/* Opens a queue; 0 or -errno. */
 	int (*open)(struct fl_queue *q, int fd);
 	void (*close)(struct fl_queue *q);
-	/* Takes a request up; it begins with flush or reap at the latest. Never
-	 * fails: errors come back with the request. */
+	/* Takes a request up; it begins with the next reap, together with the
+	 * others. Never fails: errors come back with the request. */
 	void (*submit)(struct fl_queue *q, struct fl_io *io);
-	/* Begins all that was taken up, in one go. */
-	void (*flush)(struct fl_queue *q);
 	/* One finished request, or NULL if none is; waits for one if wait is
 	 * set and any is in flight. */
 	struct fl_io *(*reap)(struct fl_queue *q, bool wait);
@@ -56,7 +54,6 @@ struct fl_queue {
 	const struct fl_backend_ops *ops;
 	int fd;			/* the swap file */
 	u32 in_flight;
-	u32 queued;		/* of these, taken up but not begun */
 	struct fl_io *done;	/* finished within submit */
 	void *impl;		/* memory of the backend: fl_queue_impl_bytes */
 };

@@ -66,6 +66,22 @@ static void no_descriptors_left(void)
 	setrlimit(RLIMIT_NOFILE, &none);
 }
 
+/* The limit is below the numbers that are Faultline's. */
+static void few_descriptors(void)
+{
+	struct rlimit few = {64, 64};
+	pid_t pid;
+
+	CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0, "setrlimit");
+	pid = fork_checked();
+	if (!pid) {
+		expect(base, pages, 1);
+		execl("/bin/sh", "sh", "-c", "x=$(echo 1) && exit $((x - 1))", NULL);
+		_exit(127);
+	}
+	reap(pid);
+}
+
 static void new_session(void)
 {
 	CHECK(setsid() > 0, "setsid");
@@ -131,6 +147,7 @@ int main(int argc, char **argv)
 	in_child("overwrites every descriptor", overwrite_descriptors);
 	in_child("changes user and directory", change_user);
 	in_child("has no descriptor left", no_descriptors_left);
+	in_child("forks and execs with few descriptors", few_descriptors);
 	in_child("new session, empty environment", new_session);
 	in_child("forks by system call", raw_fork);
 	in_child("small stacks", small_stacks);

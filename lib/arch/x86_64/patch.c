@@ -42,7 +42,7 @@ enum {
 
 struct site {
 	u64 at;
-	int nr; /* or one of the forms below */
+	int nr; /* or one of the forms above */
 	u32 bytes;
 };
 
@@ -259,7 +259,7 @@ int fl_patch_text(struct fl_text_range text, u64 generic, const u16 *required,
 		else if (sites[i].nr == FORM_GETAFFINITY)
 			ret->getaffinity = true;
 	for (; required && *required; required++)
-		if (!(ret->seen[*required / 64] >> *required % 64 & 1)) {
+		if (!fl_patch_saw(ret, *required)) {
 			ret->why = "a system call's code is not as expected";
 			return -ENOENT;
 		}

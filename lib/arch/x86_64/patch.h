@@ -33,6 +33,11 @@ struct fl_patch_report {
 	const char *why;     /* what kept it from patching, when it fails */
 };
 
+static inline bool fl_patch_saw(const struct fl_patch_report *r, u32 nr)
+{
+	return r->seen[nr / 64] >> nr % 64 & 1;
+}
+
 /*
  * Finds and rewrites every wanted site in text, and the one of syscall(2)
  * at generic (0: none). required lists numbers (0-terminated) that must be

@@ -71,10 +71,6 @@ static struct fl_io *swap_reap(struct fl_queue *q, bool wait)
 	return io;
 }
 
-static void swap_flush(struct fl_queue *q)
-{
-}
-
 static int swap_poll_fd(const struct fl_queue *q)
 {
 	return -1;
@@ -90,7 +86,6 @@ const struct fl_backend_ops fake_swap = {
 	.open = swap_open,
 	.close = swap_close,
 	.submit = swap_submit,
-	.flush = swap_flush,
 	.reap = swap_reap,
 	.poll_fd = swap_poll_fd,
 	.mappings = swap_mappings,
