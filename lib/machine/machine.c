@@ -27,6 +27,11 @@ u64 fl_now_ns(void)
 	return (u64)ts.tv_sec * 1000000000u + (u64)ts.tv_nsec;
 }
 
+u32 fl_now_ms(const struct fl_machine *t)
+{
+	return (u32)((fl_now_ns() - t->start_ns) / 1000000);
+}
+
 u64 fl_cycles_to_ns(const struct fl_machine *t, u64 cycles)
 {
 	return cycles / t->cycles_per_us * 1000 + cycles % t->cycles_per_us * 1000 / t->cycles_per_us;
@@ -69,6 +74,9 @@ static void lay_out(struct fl_machine *t)
 	t->refs_at = lay(&at, frames * 2);
 	t->slot_count_at = lay(&at, (u64)t->max_slots * 2);
 	t->slot_used_at = lay(&at, t->max_slots / FL_SLOT_CLUSTER);
+	t->frame_slot_at = lay(&at, frames * 4);
+	t->slot_frame_at = lay(&at, (u64)t->max_slots * 4);
+	t->published_at = lay(&at, (frames + 63) / 64 * 8);
 	t->held_slots_at = fl_page_up((frames + 7) / 8);
 	t->held_stride = t->held_slots_at + fl_page_up(t->max_slots / 8);
 	t->held_at = lay(&at, 0);
@@ -206,5 +214,8 @@ int fl_machine_open(struct fl_machine_view *v, int mem_fd, int swap_fd)
 	v->refs = (u16 *)(r + v->t->refs_at);
 	v->slots.count = (u16 *)(r + v->t->slot_count_at);
 	v->slots.used = (u8 *)(r + v->t->slot_used_at);
+	v->frame_slot = (u32 *)(r + v->t->frame_slot_at);
+	v->slot_frame = (u32 *)(r + v->t->slot_frame_at);
+	v->published = (u64 *)(r + v->t->published_at);
 	return 0;
 }

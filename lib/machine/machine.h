@@ -54,6 +54,9 @@ struct fl_proc {
 	u32 asleep;	/* which waits for it */
 	u32 wanted;	/* frames that others ask it to give back */
 	u32 held;	/* frames it holds, shared ones included (for choosing a victim) */
+	u32 tail_ms;	/* since when its oldest page is in use (fl_now_ms) */
+	u32 shares;	/* it has forked, or was: frames may be shared */
+	u32 shed;	/* asked to give up pages that others have given up */
 	char comm[16];
 	struct fl_proc_stats stats;
 };
@@ -92,6 +95,7 @@ struct fl_machine {
 
 	/* where the arrays lie in the file */
 	u64 procs_at, next_at, prev_at, order_at, refs_at, slot_count_at, slot_used_at, held_at;
+	u64 frame_slot_at, slot_frame_at, published_at;
 	u64 held_stride;	/* bytes of one process's two bitmaps */
 	u64 held_slots_at;	/* second bitmap, from the start of the first */
 };
@@ -104,6 +108,8 @@ struct fl_machine_view {
 	struct fl_buddy_arrays zone;
 	u16 *refs;		/* users of each frame */
 	struct fl_slot_arrays slots;
+	u32 *frame_slot, *slot_frame;	/* swapcache.c */
+	u64 *published;		/* bitmap: frames that may have a slot there */
 	u64 *held_frames, *held_slots;	/* of self */
 	u64 mapped_bytes;
 	u32 parent;	/* a child's view, before it is born: its parent's record */
@@ -144,15 +150,34 @@ void fl_zone_dup(struct fl_machine_view *child, const u32 *frames, u32 n);
 u32 fl_zone_refs(const struct fl_machine_view *v, u32 frame);
 u32 fl_zone_free_frames(const struct fl_machine_view *v);
 
-/* Asks the other processes that hold more than held frames for n frames, each
- * for its share, by their doorbells. Returns how many were asked. */
-u32 fl_machine_beg(struct fl_machine_view *v, u32 n, u32 held);
+/* Asks other processes for n frames by their doorbells: those whose oldest page is in
+ * use for much longer than self's, or that hold much more; the coldest first. Returns
+ * how many were asked. */
+u32 fl_machine_beg_colder(struct fl_machine_view *v, u32 n);
+/* Asks all others, each for its share of what they hold together. */
+u32 fl_machine_beg(struct fl_machine_view *v, u32 n);
+/* Asks those that may share frames to give up what others have given up. */
+u32 fl_machine_beg_shared(struct fl_machine_view *v);
+/* Gives a process that has frames to spare the time to answer: until frames come back,
+ * timeout_ns at most. True when some did. seq: t->freed_seq before they were asked. */
+bool fl_machine_wait(struct fl_machine_view *v, u32 seq, u64 timeout_ns);
 
 /* Slots of the swap file. */
 u32 fl_swap_alloc(struct fl_machine_view *v, u32 want, u32 *ret_slot, int *ret_err);
 void fl_swap_put(struct fl_machine_view *v, u32 slot);
 void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n);
 u32 fl_swap_count(const struct fl_machine_view *v, u32 slot);
+
+/* A frame that fork shares has its content in a slot, which self holds. */
+void fl_swap_publish(struct fl_machine_view *v, u32 frame, u32 slot);
+/* Counts the slot with the content of a frame for self too, and returns it;
+ * FL_NO_SLOT if nobody has published one. self holds the frame, not to be
+ * written to since a fork. */
+u32 fl_swap_get_published(struct fl_machine_view *v, u32 frame);
+/* May somebody have published one? A hint, without a lock. */
+bool fl_swap_published(const struct fl_machine_view *v, u32 frame);
+/* The first frame at or behind frame that self holds and that may have been published. */
+u32 fl_published_next(const struct fl_machine_view *v, u32 frame);
 
 /* Wakes a process's kswapd. */
 void fl_proc_ring(struct fl_proc *p);
@@ -171,6 +196,8 @@ void fl_machine_totals(const struct fl_machine_view *v, struct fl_proc_stats *re
 int fl_machine_validate(struct fl_machine_view *v, char *why, size_t why_bytes);
 
 u64 fl_now_ns(void);
+/* Milliseconds since the machine was made. */
+u32 fl_now_ms(const struct fl_machine *t);
 u64 fl_cycles_to_ns(const struct fl_machine *t, u64 cycles);
 
 #endif

@@ -176,6 +176,8 @@ int fl_proc_fork(struct fl_machine_view *v, struct fl_machine_view *child)
 	if (p) {
 		p->ppid = v->self->pid;
 		memcpy(p->comm, v->self->comm, sizeof(p->comm));
+		p->shares = v->self->shares = 1;
+		p->tail_ms = v->self->tail_ms;
 		/* until the child settles, the record lives and dies with its parent */
 		p->life = v->self->life;
 		r = use_record(child, p);
@@ -240,31 +242,6 @@ void fl_proc_wait(struct fl_proc *p, u32 seen, u64 timeout_ns)
 	__atomic_store_n(&p->asleep, 1, __ATOMIC_SEQ_CST);
 	fl_futex_wait(&p->doorbell, seen, timeout_ns, true);
 	__atomic_store_n(&p->asleep, 0, __ATOMIC_RELAXED);
-}
-
-u32 fl_machine_beg(struct fl_machine_view *v, u32 n, u32 held)
-{
-	struct fl_machine *t = v->t;
-	u32 asked = 0;
-	u64 total = 0;
-
-	for (u32 i = 0; i < t->nr_procs; i++)
-		if (&v->procs[i] != v->self && v->procs[i].state == FL_PROC_LIVE &&
-			v->procs[i].held > held)
-			total += v->procs[i].held;
-	for (u32 i = 0; i < t->nr_procs && total; i++) {
-		struct fl_proc *p = &v->procs[i];
-		u32 share;
-
-		if (p == v->self || p->state != FL_PROC_LIVE || p->held <= held)
-			continue;
-		/* each is asked for its share of what they hold together */
-		share = (u32)((u64)n * p->held / total) + 1;
-		__atomic_store_n(&p->wanted, share, __ATOMIC_RELAXED);
-		fl_proc_ring(p);
-		asked++;
-	}
-	return asked;
 }
 
 void fl_machine_totals(const struct fl_machine_view *v, struct fl_proc_stats *ret)

@@ -18,13 +18,13 @@
 
 static void rebuild(struct fl_machine_view *v);
 
-static void lock_swap(struct fl_machine_view *v)
+void fl_swap_lock(struct fl_machine_view *v)
 {
 	if (fl_shlock(&v->t->swap_lock))
 		rebuild(v);
 }
 
-static void unlock_swap(struct fl_machine_view *v)
+void fl_swap_unlock(struct fl_machine_view *v)
 {
 	fl_shunlock(&v->t->swap_lock);
 }
@@ -84,7 +84,7 @@ int fl_swap_validate(struct fl_machine_view *v, char *why, size_t n)
 	u32 wrong = 0;
 	int r;
 
-	lock_swap(v);
+	fl_swap_lock(v);
 	r = fl_slots_validate(s, &v->slots, &reason);
 	if (r < 0)
 		fl_format(why, n, "swap map: %s", reason);
@@ -93,7 +93,7 @@ int fl_swap_validate(struct fl_machine_view *v, char *why, size_t n)
 	for (u32 i = 0; i < s->nr_slots; i++)
 		wrong += v->slots.count[i] != 0;
 	for_each_held(v, count_one);
-	unlock_swap(v);
+	fl_swap_unlock(v);
 	if (r == 0 && wrong) {
 		fl_format(why, n, "swap map: %u slots are not counted as often as processes hold them", wrong);
 		r = -1;
@@ -129,19 +129,21 @@ u32 fl_swap_alloc(struct fl_machine_view *v, u32 want, u32 *ret_slot, int *ret_e
 	u32 n;
 
 	*ret_err = 0;
-	lock_swap(v);
+	fl_swap_lock(v);
 	/* grow while clusters are still empty: what is written in fragments is
 	 * read back in fragments */
 	if (t->slots.nr_slots - t->slots.nr_used < t->slots.nr_slots / 2 + FL_SLOT_CLUSTER)
 		*ret_err = grow(v);
 	n = fl_slots_alloc(&t->slots, &v->slots, want, ret_slot);
-	for (u32 i = 0; i < n; i++)
+	for (u32 i = 0; i < n; i++) {
 		fl_bit_set(v->held_slots, *ret_slot + i);
+		v->slot_frame[*ret_slot + i] = FL_NO_FRAME;
+	}
 	t->slots_peak = fl_max(t->slots_peak, t->slots.nr_used);
 	if (!n && !*ret_err)
 		*ret_err = -ENOSPC;
 	t->swap_full = n ? 0 : (u32)-*ret_err;
-	unlock_swap(v);
+	fl_swap_unlock(v);
 	return n;
 }
 
@@ -154,19 +156,19 @@ static void put(struct fl_machine_view *v, u32 slot)
 
 void fl_swap_put(struct fl_machine_view *v, u32 slot)
 {
-	lock_swap(v);
+	fl_swap_lock(v);
 	put(v, slot);
-	unlock_swap(v);
+	fl_swap_unlock(v);
 }
 
 void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n)
 {
-	lock_swap(child);
+	fl_swap_lock(child);
 	for (u32 i = 0; i < n; i++) {
 		fl_slot_dup(&child->t->slots, &child->slots, slots[i]);
 		fl_bit_set(child->held_slots, slots[i]);
 	}
-	unlock_swap(child);
+	fl_swap_unlock(child);
 }
 
 u32 fl_swap_count(const struct fl_machine_view *v, u32 slot)
@@ -178,10 +180,10 @@ void fl_swap_release_all(struct fl_machine_view *v)
 {
 	u32 words;
 
-	lock_swap(v);
+	fl_swap_lock(v);
 	words = (v->t->slots.nr_slots + 63) / 64;
 	for (u32 w = 0; w < words; w++)
 		while (v->held_slots[w])
 			put(v, w * 64 + (u32)__builtin_ctzll(v->held_slots[w]));
-	unlock_swap(v);
+	fl_swap_unlock(v);
 }

@@ -76,10 +76,9 @@ u32 fl_zone_alloc_best(struct fl_machine_view *v, u32 order, u32 *ret_order)
 
 static void announce(struct fl_machine_view *v)
 {
-	if (!__atomic_load_n(&v->t->starved, __ATOMIC_RELAXED))
-		return;
-	__atomic_add_fetch(&v->t->freed_seq, 1, __ATOMIC_RELEASE);
-	fl_futex_wake(&v->t->freed_seq, 1 << 30, true);
+	__atomic_add_fetch(&v->t->freed_seq, 1, __ATOMIC_SEQ_CST);
+	if (__atomic_load_n(&v->t->starved, __ATOMIC_SEQ_CST))
+		fl_futex_wake(&v->t->freed_seq, 1 << 30, true);
 }
 
 /* zone_lock held. True when the frame is free now. */
@@ -123,7 +122,9 @@ void fl_zone_dup(struct fl_machine_view *child, const u32 *frames, u32 n)
 {
 	lock_zone(child);
 	for (u32 i = 0; i < n; i++) {
-		child->refs[frames[i]]++;
+		/* its only user may have written to it since it was in swap */
+		if (child->refs[frames[i]]++ == 1)
+			fl_swap_unpublish(child, frames[i]);
 		fl_bit_set(child->held_frames, frames[i]);
 	}
 	child->self->held += n;

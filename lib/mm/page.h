@@ -77,6 +77,7 @@
 #define FL_PG_UNEVICTABLE (1U << 12) /* mlocked or pinned: on no LRU list */
 #define FL_PG_LOCAL_FREE  (1U << 13) /* free, in the process's own buddy instance */
 #define FL_PG_READAHEAD   (1U << 14) /* read ahead of a fault, not touched since */
+#define FL_PG_SHEDDING	  (1U << 15) /* shared by fork, and a copy of it being written to swap */
 
 #define FL_PG_FLAG_BITS	 28
 #define FL_PG_FLAGS_MASK ((1U << FL_PG_FLAG_BITS) - 1)

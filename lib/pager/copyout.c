@@ -1,6 +1,5 @@
 /* Pages that UFFDIO_MOVE does not take; see copyout.h. */
 #include "pager/copyout.h"
-#include "arch/x86_64/syscall.h"
 
 #include <errno.h>
 #include <string.h>
@@ -12,54 +11,6 @@ bool fl_page_is_zero(const void *page)
 	for (u32 i = 0; i < FL_PAGE_SIZE / 8; i += 4)
 		if (w[i] | w[i + 1] | w[i + 2] | w[i + 3])
 			return false;
-	return true;
-}
-
-/*
- * A page that other processes use too: its content goes to swap through a
- * bounce buffer, as the frame stays where it is. Frees it for us only.
- */
-bool fl_swap_shared(struct fl_pager *p, u32 f, u64 va, bool readable)
-{
-	struct iovec iov;
-	u32 slot = p->pages.slot[f];
-	int err;
-	long r;
-
-	if (!p->host->ops->present(p->host, va)) {
-		fl_page_gone(p, f, va); /* dropped by a system call that no hook saw */
-		return true;
-	}
-	if (slot == FL_NO_SLOT) {
-		if (!p->bounce)
-			p->bounce = fl_arena_alloc(p->arena, FL_BOUNCE_PAGES * FL_PAGE_SIZE);
-		if (!p->bounce || p->host->ops->fetch(p->host, p->bounce, va, readable) < 0)
-			return false;
-		if (fl_page_is_zero(p->bounce)) {
-			p->host->ops->discard(p->host, va, 1);
-			fl_frame_drop(p, f);
-			fl_pte_set(&p->mm, va, fl_pte_make(FL_PTE_ZERO, 0, 0));
-			fl_count(p, swap_zero, 1);
-			return true;
-		}
-		if (!fl_swap_alloc(&p->machine, 1, &slot, &err))
-			return false;
-		iov = (struct iovec){p->bounce, FL_PAGE_SIZE};
-		do
-			r = fl_syscall(SYS_pwritev, p->machine.swap_fd, &iov, 1,
-				(u64)slot * FL_PAGE_SIZE, 0);
-		while (r == -EINTR);
-		if (r != (long)FL_PAGE_SIZE) {
-			fl_swap_put(&p->machine, slot);
-			return false;
-		}
-		fl_count(p, pswpout, 1);
-		fl_count(p, swapout_ios, 1);
-	}
-	p->pages.slot[f] = FL_NO_SLOT; /* the pte has it now */
-	p->host->ops->discard(p->host, va, 1);
-	fl_frame_drop(p, f);
-	fl_pager_swapped(p, va, slot);
 	return true;
 }
 

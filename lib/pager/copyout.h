@@ -1,6 +1,6 @@
 /*
- * Taking pages out of the program that cannot be moved: those shared by fork,
- * and those of VMAs that are not plainly readable and writable.
+ * Taking pages out of the program that cannot be moved: those that fork shared
+ * once, and those of VMAs that are not plainly readable and writable.
  *
  * Context: as pager.h.
  */
@@ -13,10 +13,6 @@ bool fl_page_is_zero(const void *page);
 
 /* The page is in the program no more: what the books say goes too. */
 void fl_page_gone(struct fl_pager *p, u32 frame, u64 va);
-
-/* Swaps a page that other processes use too, for this process only. False:
- * not now. */
-bool fl_swap_shared(struct fl_pager *p, u32 frame, u64 va, bool readable);
 
 enum fl_copied {
 	FL_COPIED,	/* its content is in the frame's slot, the program has it not */

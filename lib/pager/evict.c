@@ -14,12 +14,12 @@
 #include "pager/pager.h"
 #include "pager/copyout.h"
 #include "pager/pageout.h"
+#include "pager/shed.h"
 #include "arch/x86_64/syscall.h"
 
 #include <errno.h>
 #include <string.h>
 
-#define IDLE_BATCHES 4u	/* that set nothing aside, before shared pages go too */
 #define MAX_IOS	    4u	/* write requests in flight from one round */
 #define SHARE_MIN    4u	/* of 64: pages kept on the inactive list */
 #define SHARE_MAX    40u
@@ -57,11 +57,12 @@ void fl_pager_hold(struct fl_pager *p, u32 tid)
 	p->leaving[p->nr_leaving++] = tid;
 }
 
-/* Is a thread on its way out that may need pages where they are? */
-static bool held(struct fl_pager *p)
+bool fl_pager_held(struct fl_pager *p)
 {
 	u32 n = 0;
 
+	if (!p->nr_leaving)
+		return false;
 	for (u32 i = 0; i < p->nr_leaving; i++)
 		if (fl_syscall(SYS_tgkill, p->machine.self->pid, p->leaving[i], 0) == 0)
 			p->leaving[n++] = p->leaving[i];
@@ -93,22 +94,44 @@ static void move_out(struct fl_pager *p, u32 f, u64 va, u32 n)
 	}
 }
 
-/* Takes up to nr pages off the active tail. Returns how many it looked at. */
-static u32 shrink_active(struct fl_pager *p, u32 nr, bool hard)
+/* A page that fork shares, at the active tail. False: not to be had before the last
+ * request has ended. */
+static bool shed(struct fl_pager *p, struct fl_queue *q, u32 f, u64 va, const struct fl_vma *vma,
+	u32 *freed)
+{
+	fl_idx_push_tail(&p->active, p->pages.next, p->pages.prev, f);
+	fl_page_set_flags(&p->pages.page[f], FL_PG_ACTIVE);
+	switch (fl_shed(p, q, f, va, vma)) {
+	case FL_SHED_BUSY:
+		return false;
+	case FL_SHED_GONE:
+		++*freed;
+		return true;
+	case FL_SHED_LEFT:
+		return true;
+	default:
+		rotate(p, f);
+		return true;
+	}
+}
+
+/* Takes up to nr pages off the active tail. Returns how many it looked at, and in
+ * *ret_busy whether it could not go on; adds to *freed. */
+static u32 shrink_active(struct fl_pager *p, struct fl_queue *q, u32 nr, u32 *freed, bool *ret_busy)
 {
 	const u64 rwx = FL_VM_READ | FL_VM_WRITE | FL_VM_EXEC;
 	u32 looked = 0, run_f = 0, run_n = 0;
 	u64 run_va = 0;
 	struct fl_vma *run_vma = NULL;
 
-	if (p->nr_leaving && held(p))
+	*ret_busy = false;
+	if (fl_pager_held(p))
 		return 0;
 	for (; looked < nr && p->active.count; looked++) {
 		u32 f = fl_idx_pop_tail(&p->active, p->pages.next, p->pages.prev);
 		struct fl_page *pg = &p->pages.page[f];
 		u64 va = fl_page_va(*pg);
 		struct fl_vma *vma = fl_vma_at(&p->mm, va);
-		bool shared;
 
 		fl_page_clear_flags(pg, FL_PG_ACTIVE);
 		if (run_n && f == run_f + run_n && va == run_va + run_n * FL_PAGE_SIZE &&
@@ -123,10 +146,12 @@ static u32 shrink_active(struct fl_pager *p, u32 nr, bool hard)
 			rotate(p, f);
 			continue;
 		}
-		shared = fl_page_has(*pg, FL_PG_COW) && fl_zone_refs(&p->machine, f) > 1;
-		if (shared) {
-			if (!hard || !fl_swap_shared(p, f, va, vma->flags & FL_VM_READ))
-				rotate(p, f);
+		if (fl_page_has(*pg, FL_PG_COW) && (fl_zone_refs(&p->machine, f) > 1 ||
+							   fl_swap_published(&p->machine, f))) {
+			if (!shed(p, q, f, va, vma, freed)) {
+				*ret_busy = true;
+				break;
+			}
 		} else if (p->host->can_move && !fl_page_has(*pg, FL_PG_COW) &&
 			(vma->flags & rwx) == (FL_VM_READ | FL_VM_WRITE)) {
 			run_f = f;
@@ -149,6 +174,8 @@ static u32 shrink_active(struct fl_pager *p, u32 nr, bool hard)
 
 static u32 io_done(struct fl_pager *p, struct fl_io *io)
 {
+	if (io == p->shed_io)
+		return fl_shed_done(p, io);
 	if (io->write)
 		return fl_write_done(p, io);
 	fl_pager_read_done(p, io);
@@ -195,50 +222,63 @@ static u32 inactive_target(struct fl_pager *p)
 	return (u32)((u64)all * fl_max(p->inactive_share, SHARE_MIN) / 64);
 }
 
-u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want, bool hard)
+/*
+ * One step: fills the inactive list from the active one, then frees from its tail.
+ * Returns frames freed, in *ret_wait whether only the end of a request leads on, and
+ * in *ret_done whether there is nothing left to look at.
+ */
+static u32 step(struct fl_pager *p, struct fl_queue *q, u32 want, u32 *budget, u32 *batch,
+	u32 *err_rounds, bool *ret_wait, bool *ret_done)
 {
-	u32 freed = 0, ios = 0, submitted, err_rounds = 0;
-	u32 budget = 2 * (p->active.count + p->inactive.count) + FL_BATCH_PAGES;
-	u32 errors = p->write_errors, idle = 0, batch = 0;
-	struct fl_io *io;
+	u32 ahead = inactive_target(p) + fl_min(want, FL_BATCH_PAGES), freed = 0, got, submitted;
+	bool busy = false;
 	int err = 0;
 
-	while (freed < want && budget && !p->quiesce && p->write_errors == errors) {
-		u32 ahead = inactive_target(p) + fl_min(want - freed, FL_BATCH_PAGES);
-		u32 got;
+	*ret_wait = *ret_done = false;
+	if (p->inactive.count < ahead) {
+		u32 had = p->inactive.count;
+		u32 looked = shrink_active(p, q, fl_min(FL_BATCH_PAGES, *budget), &freed, &busy);
 
-		if (p->inactive.count < ahead) {
-			u32 had = p->inactive.count;
-			u32 looked = shrink_active(p, fl_min(FL_BATCH_PAGES, budget), hard);
+		*budget -= fl_min(*budget, fl_max(looked, 1u));
+		if (busy) {
+			*ret_wait = true;
+			return freed;
+		}
+		/* two batches in for one out, until the list is long enough;
+		 * waiting faults are let in between batches */
+		if (p->inactive.count > had && p->active.count && p->inactive.count < ahead &&
+			(p->inactive.count < fl_min(want, FL_BATCH_PAGES) || ++*batch % 2))
+			return freed;
+	}
+	got = fl_shrink_inactive(p, q, want - fl_min(freed, want), &submitted, &err);
+	if (!got && !submitted) {
+		if (err && ++*err_rounds > 1)
+			*ret_done = true;
+		if (!p->inactive.count && !p->active.count)
+			*ret_done = true;
+		*budget -= fl_min(*budget, 1u);
+	}
+	*ret_wait = !submitted;
+	return freed + got;
+}
 
-			budget -= fl_min(budget, fl_max(looked, 1u));
-			/* nearly all is shared by fork: looking on would find the
-			 * same pages again and again */
-			idle = p->inactive.count > had ? 0 : idle + 1;
-			if (idle > IDLE_BATCHES)
-				hard = true;
-			/* two batches in for one out, until the list is long enough;
-			 * waiting faults are let in between batches */
-			if (p->inactive.count > had && p->active.count && p->inactive.count < ahead &&
-				(p->inactive.count < fl_min(want, FL_BATCH_PAGES) || ++batch % 2)) {
-				fl_unlock(&p->lock);
-				fl_lock(&p->lock);
-				continue;
-			}
-		}
-		got = fl_shrink_inactive(p, q, want - freed, &submitted, &err);
-		freed += got;
-		ios += submitted != 0;
-		if (!got && !submitted) {
-			if (err && ++err_rounds > 1)
-				break;
-			if (!p->inactive.count && !p->active.count)
-				break;
-			budget -= fl_min(budget, 1u);
-		}
+u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want)
+{
+	u32 budget = 2 * (p->active.count + p->inactive.count) + FL_BATCH_PAGES;
+	u32 freed = 0, err_rounds = 0, batch = 0, errors = p->write_errors, shed = p->shed;
+	bool wait, done = false;
+	struct fl_io *io;
+
+	/* what others have written already costs nothing */
+	if (p->machine.self->shares)
+		freed = fl_shed_published(p, want, false);
+	while (freed + (p->shed - shed) < want && budget && !done && !p->quiesce &&
+		p->write_errors == errors) {
+		freed += step(p, q, want - fl_min(want, freed), &budget, &batch, &err_rounds, &wait,
+			&done);
 		fl_unlock(&p->lock);
 		/* keep a few requests in flight; gather what has ended */
-		io = q->in_flight ? p->backend->reap(q, q->in_flight >= MAX_IOS || !submitted) : NULL;
+		io = q->in_flight ? p->backend->reap(q, q->in_flight >= MAX_IOS || wait) : NULL;
 		fl_lock(&p->lock);
 		for (; io; io = p->backend->reap(q, false))
 			freed += io_done(p, io);

@@ -36,8 +36,7 @@ static void set_pte(struct fl_pager *p, u64 va, u64 pte)
 static void now_mapped(struct fl_pager *p, u64 va, u32 frame, u32 extra_flags, u64 pte_flags)
 {
 	p->pages.page[frame] = fl_page_make(va, FL_PG_MAPPED | extra_flags);
-	fl_idx_push_head(&p->active, p->pages.next, p->pages.prev, frame);
-	fl_page_set_flags(&p->pages.page[frame], FL_PG_ACTIVE);
+	fl_frame_activate(p, frame);
 	set_pte(p, va, fl_pte_make(FL_PTE_PRESENT, frame, pte_flags));
 }
 

@@ -94,6 +94,8 @@ void fl_frame_activate(struct fl_pager *p, u32 frame)
 	fl_frame_unlist(p, frame);
 	fl_idx_push_head(&p->active, p->pages.next, p->pages.prev, frame);
 	fl_page_set_flags(&p->pages.page[frame], FL_PG_ACTIVE);
+	if (fl_age_join(&p->age, p->active.count))
+		fl_age_mark(&p->age, fl_now_ms(p->machine.t));
 }
 
 void fl_frame_free(struct fl_pager *p, u32 frame)
@@ -113,14 +115,14 @@ void fl_frame_free(struct fl_pager *p, u32 frame)
 	fl_buddy_free(&p->local, &a, frame, 0);
 }
 
-void fl_frame_drop(struct fl_pager *p, u32 frame)
+bool fl_frame_drop(struct fl_pager *p, u32 frame)
 {
 	struct fl_page *pg = &p->pages.page[frame];
 
 	fl_frame_unlist(p, frame);
 	if (!fl_page_has(*pg, FL_PG_COW)) {
 		fl_frame_free(p, frame);
-		return;
+		return true;
 	}
 	/* shared by fork: another process may go on with it under this number,
 	 * so it cannot wait in our free lists, and has no storage of ours */
@@ -128,7 +130,7 @@ void fl_frame_drop(struct fl_pager *p, u32 frame)
 	fl_frames_empty(p, frame, 1);
 	pg->key = 0;
 	fl_count(p, pgfree, 1);
-	fl_zone_put_shared(&p->machine, frame);
+	return fl_zone_put_shared(&p->machine, frame);
 }
 
 void fl_frames_empty(struct fl_pager *p, u32 frame, u32 n)

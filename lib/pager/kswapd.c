@@ -10,6 +10,7 @@
  * a line that says why, as the kernel's OOM killer would.
  */
 #include "pager/pager.h"
+#include "pager/shed.h"
 #include "base/log.h"
 #include "arch/x86_64/syscall.h"
 
@@ -18,6 +19,8 @@
 #define RETRY_NS     1000000ull	 /* before a fault that found no memory is tried again */
 #define STALL_NS     10000000ull /* how long to wait for others to give */
 #define STALL_ROUNDS 300u	 /* and how often before giving up */
+#define FIRST_WAIT_NS 100000ull	 /* of that, until the dead are looked for */
+#define ANSWER_NS    1000000ull	 /* how long a process may take to answer */
 
 void fl_pager_init(struct fl_pager *p, struct fl_arena *arena, struct fl_host *host)
 {
@@ -56,6 +59,8 @@ void fl_pager_update_stats(struct fl_pager *p)
 	s->rss_bytes = held * FL_PAGE_SIZE;
 	s->rss_peak_bytes = fl_max(s->rss_peak_bytes, s->rss_bytes);
 	s->swap_bytes = mm->swap_ents * FL_PAGE_SIZE;
+	p->machine.self->tail_ms = p->active.count ? fl_age_tail(&p->age, p->active.count) :
+						     fl_now_ms(p->machine.t);
 	p->touched_peak = fl_max(p->touched_peak, held + mm->swap_ents + mm->zero_pages);
 }
 
@@ -76,40 +81,66 @@ static void out_of_memory(struct fl_pager *p)
 	p->dead(p, why);
 }
 
-/* Nothing was freed here: dead processes, then living ones. True when it
- * makes sense to try again. */
-static bool ask_others(struct fl_pager *p, u32 want, u32 held)
+/* Waits for frames that others were asked for, and for processes to die, a little
+ * longer each time. True when it makes sense to try again. */
+static bool wait_for_others(struct fl_pager *p, u32 seq, u64 at_most_ns)
 {
-	struct fl_machine *t = p->machine.t;
-	u32 seq, asked;
-	bool came;
+	for (u64 ns = FIRST_WAIT_NS; at_most_ns; ns *= 2) {
+		bool came;
+
+		ns = fl_min(ns, at_most_ns);
+		at_most_ns -= ns;
+		fl_unlock(&p->lock);
+		came = fl_machine_wait(&p->machine, seq, ns) || fl_machine_reap(&p->machine);
+		fl_lock(&p->lock);
+		if (came)
+			return true;
+	}
+	return false;
+}
+
+/* Nothing was freed here: dead processes, then living ones. */
+static bool ask_others(struct fl_pager *p, u32 want)
+{
+	u32 seq = __atomic_load_n(&p->machine.t->freed_seq, __ATOMIC_ACQUIRE);
 
 	if (fl_machine_reap(&p->machine) && fl_zone_free_frames(&p->machine))
 		return true;
-	__atomic_add_fetch(&t->starved, 1, __ATOMIC_SEQ_CST);
-	seq = __atomic_load_n(&t->freed_seq, __ATOMIC_ACQUIRE);
-	asked = fl_machine_beg(&p->machine, want, held);
-	if (asked || !held) {
-		fl_unlock(&p->lock);
-		fl_futex_wait(&t->freed_seq, seq, STALL_NS, true);
-		fl_lock(&p->lock);
-	}
-	__atomic_sub_fetch(&t->starved, 1, __ATOMIC_SEQ_CST);
-	came = __atomic_load_n(&t->freed_seq, __ATOMIC_ACQUIRE) != seq;
-	return came;
+	fl_machine_beg_shared(&p->machine);
+	fl_machine_beg(&p->machine, want);
+	return wait_for_others(p, seq, STALL_NS);
 }
 
-static u32 serve_others(struct fl_pager *p, struct fl_queue *q)
+/* Others sit on pages that are colder than ours, or on the same pages as we have given
+ * up: their turn. Waited for only so long as it takes to answer. */
+static void ask_colder(struct fl_pager *p, u32 want)
+{
+	u32 seq = __atomic_load_n(&p->machine.t->freed_seq, __ATOMIC_ACQUIRE);
+	u32 asked = p->shed ? fl_machine_beg_shared(&p->machine) : 0;
+
+	want -= fl_min(want, p->shed);
+	p->shed = 0;
+	asked += fl_machine_beg_colder(&p->machine, want);
+	if (asked)
+		wait_for_others(p, seq, ANSWER_NS);
+}
+
+static void serve_others(struct fl_pager *p, struct fl_queue *q)
 {
 	struct fl_proc *self = p->machine.self;
-	u32 wanted = __atomic_exchange_n(&self->wanted, 0, __ATOMIC_ACQ_REL);
-	u32 given = wanted ? fl_frames_give_back(p, wanted) : 0;
+	u32 wanted = __atomic_load_n(&self->wanted, __ATOMIC_ACQUIRE), given;
 
+	if (__atomic_exchange_n(&self->shed, 0, __ATOMIC_ACQ_REL))
+		fl_shed_published(p, 0, true);
+	if (!wanted)
+		return;
+	given = fl_frames_give_back(p, wanted);
 	if (given < wanted) {
-		fl_pager_reclaim(p, q, wanted - given, true);
-		given += fl_frames_give_back(p, wanted - given);
+		fl_pager_reclaim(p, q, wanted - given);
+		fl_frames_give_back(p, wanted - given);
 	}
-	return given;
+	/* only now: nobody asks for more while this is under way */
+	__atomic_store_n(&self->wanted, 0, __ATOMIC_RELEASE);
 }
 
 u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
@@ -121,21 +152,19 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 	fl_lock(&p->lock);
 	serve_others(p, q);
 	have = fl_frames_available(p);
-	/* A process that holds far less than another does not live on its own
-	 * few pages, one after the other, while the other sits on cold ones. */
 	if (have < p->low && !p->quiesce) {
-		ask_others(p, p->high - have, 2 * p->machine.self->held + p->high);
+		ask_colder(p, p->high - have);
 		have = fl_frames_available(p);
 	}
 	if (!p->quiesce && (have < p->low || p->nr_deferred)) {
 		want = have < p->high ? p->high - have : p->nr_deferred;
 		want = fl_min(want, fl_max((p->active.count + p->inactive.count) / 2, 1u));
 		fl_count(p, kswapd_wakeups, 1);
-		freed = fl_pager_reclaim(p, q, want, false);
-		if (!freed && fl_frames_available(p) < p->low / 2)
-			freed = fl_pager_reclaim(p, q, want, true);
+		freed = fl_pager_reclaim(p, q, want);
+		if (p->shed)
+			ask_colder(p, 0);
 		if (!freed && p->nr_deferred && !fl_frames_available(p) && !p->quiesce) {
-			if (ask_others(p, fl_max(p->nr_deferred, 32u), 0))
+			if (ask_others(p, fl_max(p->nr_deferred, 32u)))
 				p->unevictable_scans = 0;
 			else if (++p->unevictable_scans > STALL_ROUNDS)
 				out_of_memory(p);

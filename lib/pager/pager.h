@@ -13,6 +13,7 @@
  *   frames.c   frames of this process       range.c  munmap, madvise, mremap
  *   swapin.c   reading pages back           fork.c   sharing pages with a child
  *   kswapd.c   background reclaim, OOM         pageout.c  writing to swap
+ *   shed.c    evicting shared pages        age.c    how old the active list is
  *
  * Context of every function: the mm lock is held, all signals are blocked, the
  * stack and all arguments lie outside managed memory.
@@ -29,6 +30,7 @@
 #include "mm/page.h"
 #include "mm/pgtable.h"
 #include "mm/vma.h"
+#include "pager/age.h"
 #include "pager/host.h"
 #include "swap/backend.h"
 
@@ -63,10 +65,13 @@ struct fl_pager {
 	u8 *local_order;
 	struct fl_buddy local;	/* frames held but unused */
 	struct fl_idx_list active, inactive;
+	struct fl_age age;	/* of the active list */
 	u32 low, high;		/* watermarks, in frames free to this process */
 	u32 unevictable_scans;
 	u32 inactive_share, majors_seen, softs_seen; /* of the lists: evict.c */
 	u32 write_errors;	/* writes to swap that failed */
+	u32 shed;		/* shared pages given up that others have still: shed.h */
+	struct fl_io *shed_io;	/* the request that writes such, NULL: none */
 	u32 leaving[FL_MAX_LEAVING], nr_leaving; /* threads on their way out */
 
 	/* swap */
@@ -133,7 +138,8 @@ void fl_pager_adopt(struct fl_pager *p, u64 va);
 /* frames.c */
 u32 fl_frames_alloc(struct fl_pager *p, u32 order, u32 *ret_order);
 void fl_frame_free(struct fl_pager *p, u32 frame);	/* held by us alone, off all lists */
-void fl_frame_drop(struct fl_pager *p, u32 frame);	/* whatever it is: lists, sharing */
+/* Whatever it is: lists, sharing. True when the frame is free now. */
+bool fl_frame_drop(struct fl_pager *p, u32 frame);
 int fl_frames_ready(struct fl_pager *p, u32 frame, u32 n);	/* populated and zeroed */
 int fl_frame_populated(struct fl_pager *p, u32 frame);		/* populated, any content */
 void fl_frames_empty(struct fl_pager *p, u32 frame, u32 n);	/* no storage at home */
@@ -166,13 +172,16 @@ int fl_pager_read_slot_now(struct fl_pager *p, u32 slot, void *to);
 
 /* evict.c */
 /* Frees up to want frames; writes are submitted to q and finished with the
- * lock let go. Returns frames freed. hard: shared pages too. */
-u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want, bool hard);
+ * lock let go. Returns frames freed; shared pages given up that others have still
+ * are counted in p->shed. */
+u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want);
 /* Waits for everything in q, lock let go meanwhile. Returns frames freed. */
 u32 fl_pager_drain(struct fl_pager *p, struct fl_queue *q);
 
 /* A thread is leaving: until it is gone no page is taken out of the program. */
 void fl_pager_hold(struct fl_pager *p, u32 tid);
+/* Is there such a thread? */
+bool fl_pager_held(struct fl_pager *p);
 
 /* range.c: the mirror's half of a call; the kernel's half is the hook's. */
 /* After the kernel has dropped the pages of [start, end). */

@@ -418,14 +418,45 @@ START_TEST(others_are_asked)
 	u32 order;
 
 	set_up(1 << 20);
-	ck_assert_uint_eq(fl_machine_beg(&view, 10, 0), 0);
+	ck_assert_uint_eq(fl_machine_beg(&view, 10), 0);
 	ck_assert_int_eq(fl_proc_fork(&view, &other), 0);
 	fl_proc_settle(&other, (u32)getpid(), fl_gettid());
-	ck_assert_uint_eq(fl_machine_beg(&view, 10, 0), 0); /* it holds nothing */
-	ck_assert_uint_ne(fl_zone_alloc_best(&other, 4, &order), FL_NO_FRAME);
-	ck_assert_uint_eq(fl_machine_beg(&view, 10, 0), 1);
+	ck_assert_uint_eq(fl_machine_beg(&view, 10), 0); /* it holds nothing */
+	ck_assert_uint_ne(fl_zone_alloc_best(&other, 8, &order), FL_NO_FRAME);
+	ck_assert_uint_eq(fl_machine_beg(&view, 10), 1);
 	ck_assert_uint_ge(other.self->wanted, 10);
 	ck_assert_uint_ge(other.self->doorbell, 1);
+	ck_assert_uint_eq(fl_machine_beg(&view, 10), 0); /* it has not answered yet */
+}
+END_TEST
+
+START_TEST(colder_ones_are_asked)
+{
+	struct fl_machine_view warm, cold;
+	u32 order;
+
+	set_up(4 << 20);
+	ck_assert_int_eq(fl_proc_fork(&view, &warm), 0);
+	ck_assert_int_eq(fl_proc_fork(&view, &cold), 0);
+	fl_proc_settle(&warm, (u32)getpid(), fl_gettid());
+	fl_proc_settle(&cold, (u32)getpid(), fl_gettid());
+	ck_assert_uint_ne(fl_zone_alloc_best(&view, 8, &order), FL_NO_FRAME);
+	ck_assert_uint_ne(fl_zone_alloc_best(&warm, 8, &order), FL_NO_FRAME);
+	ck_assert_uint_ne(fl_zone_alloc_best(&cold, 8, &order), FL_NO_FRAME);
+	view.t->start_ns = fl_now_ns() - 10000000000ull; /* ten seconds ago */
+	view.self->tail_ms = warm.self->tail_ms = 9000;
+	cold.self->tail_ms = 5000;
+	ck_assert_uint_eq(fl_machine_beg_colder(&view, 10), 1);
+	ck_assert_uint_eq(warm.self->wanted, 0);
+	ck_assert_uint_eq(cold.self->wanted, 10);
+	/* the same age, but much more of it */
+	for (int i = 0; i < 4; i++)
+		ck_assert_uint_ne(fl_zone_alloc_best(&warm, 6, &order), FL_NO_FRAME);
+	view.self->held = warm.self->held / 8;
+	ck_assert_uint_eq(fl_machine_beg_colder(&view, 10), 1);
+	ck_assert_uint_eq(warm.self->wanted, 10);
+	ck_assert_uint_eq(fl_machine_beg_shared(&view), 2);
+	ck_assert_uint_eq(cold.self->shed, 1);
 }
 END_TEST
 
@@ -443,6 +474,7 @@ int main(void)
 		{&records_are_used_again},
 		{&exec_gives_back},
 		{&others_are_asked},
+		{&colder_ones_are_asked},
 	};
 
 	return run_tests("machine", tests, fl_array_size(tests));

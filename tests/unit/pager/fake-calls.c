@@ -295,12 +295,12 @@ bool fake_kswapd(struct fake *f)
 	return fl_kswapd_round(&f->p, &f->writes) != ~0ull;
 }
 
-u32 fake_reclaim(struct fake *f, u32 want, bool hard)
+u32 fake_reclaim(struct fake *f, u32 want)
 {
 	u32 n;
 
 	fl_lock(&f->p.lock);
-	n = fl_pager_reclaim(&f->p, &f->writes, want, hard);
+	n = fl_pager_reclaim(&f->p, &f->writes, want);
 	fl_unlock(&f->p.lock);
 	return n;
 }

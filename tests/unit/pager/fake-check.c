@@ -208,7 +208,7 @@ void fake_check(struct fake *f, bool shared)
 		f, t.held == t.mapped + t.inactive + t.writeback + t.reading + t.orphans + t.local);
 	fake_must(f, t.held == p->machine.self->held);
 	fake_must(f, t.slots == held_slots);
-	fake_must(f, !(t.orphans || t.reading || t.writeback) == !p->ios_in_flight);
+	fake_must(f, !(t.orphans || t.reading || t.writeback || p->shed_io) == !p->ios_in_flight);
 	fake_must(f, !f->slot_full[f->nr_frames]); /* the stage */
 	fake_must(f, present + full == f->storage);
 	/* the promise to the user */

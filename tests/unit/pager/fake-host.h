@@ -145,7 +145,7 @@ void fake_store(struct fake *f, u32 page, u32 old_version, u32 version);
 u32 fake_reap_reads(struct fake *f, bool all);
 bool fake_kswapd(struct fake *f);
 /* (one thread) Evicts: want frames, by direct reclaim. */
-u32 fake_reclaim(struct fake *f, u32 want, bool hard);
+u32 fake_reclaim(struct fake *f, u32 want);
 
 /* What the page holds, wherever it is, without touching it. */
 bool fake_holds(struct fake *f, u32 page, u32 version);

@@ -200,7 +200,7 @@ static void op_pressure(void)
 {
 	switch (rnd(4)) {
 	case 0:
-		fake_reclaim(f, 1 + rnd(40), rnd(4) == 0);
+		fake_reclaim(f, 1 + rnd(40));
 		break;
 	case 1: /* another process asks */
 		__atomic_store_n(&f->p.machine.self->wanted, 1 + rnd(30), __ATOMIC_RELAXED);

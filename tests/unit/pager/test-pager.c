@@ -37,15 +37,18 @@ static void check_filled(u32 page, u32 n)
 /* Out of the program, into swap or away: everything that can be. */
 static void evict_all(void)
 {
-	while (fake_reclaim(f, 64, true))
-		;
+	u32 shed;
+
+	do
+		shed = f->p.shed;
+	while (fake_reclaim(f, 64) || f->p.shed != shed);
 }
 
 /* Out of the program, into the pool. */
 static void set_aside(u32 page)
 {
 	while (fake_state(f, page) == FL_PTE_PRESENT)
-		fake_must(f, fake_reclaim(f, 1, false));
+		fake_must(f, fake_reclaim(f, 1));
 }
 
 #define counter(name) fake_counter(f, FL_C_##name)
@@ -97,7 +100,7 @@ START_TEST(soft_fault_takes_the_same_frame)
 	fill(0, 8);
 	frame = fl_pte_payload(fl_pte_get(&f->p.mm, fake_va(f, 3)));
 	/* reclaim moves pages out ahead of those that it frees */
-	fake_reclaim(f, 1, false);
+	fake_reclaim(f, 1);
 	ck_assert_int_eq(fake_state(f, 3), FL_PTE_SOFT);
 	ck_assert(!fake_is(f, 3, FAKE_PRESENT));
 	fake_check(f, false);
@@ -285,7 +288,7 @@ START_TEST(wanted_during_a_write)
 	start((struct fake_options){.around_order = 0});
 	fill(0, 8);
 	f->meanwhile = want_writes;
-	fake_reclaim(f, 8, false);
+	fake_reclaim(f, 8);
 	f->meanwhile = NULL;
 	/* all are back, without a read */
 	for (u32 i = 0; i < 8; i++)
@@ -307,7 +310,7 @@ START_TEST(failed_writes_lose_nothing)
 	fill(0, 64);
 	f->swap_error = EIO;
 	f->meanwhile = give_up;
-	ck_assert_uint_eq(fake_reclaim(f, 16, false), 0);
+	ck_assert_uint_eq(fake_reclaim(f, 16), 0);
 	ck_assert_uint_eq(f->p.machine.t->slots.nr_used, 0);
 	fake_check(f, false);
 	f->meanwhile = NULL;
@@ -406,7 +409,7 @@ START_TEST(fork_counts_frames_and_slots)
 
 	start((struct fake_options){.around_order = 0});
 	fill(0, 32);
-	fake_reclaim(f, 8, false); /* some in swap, some set aside */
+	fake_reclaim(f, 8); /* some in swap, some set aside */
 	used = f->p.machine.t->slots.nr_used;
 	ck_assert_uint_gt(used, 0);
 	ck_assert_uint_gt(f->p.inactive.count, 0);
@@ -447,6 +450,104 @@ START_TEST(fork_counts_frames_and_slots)
 	fake_check(f, false);
 	fake_munmap(f, 0, 512);
 	ck_assert_uint_eq(f->p.machine.t->slots.nr_used, 0);
+}
+END_TEST
+
+START_TEST(shared_pages_are_written_once)
+{
+	static _Alignas(4096) u64 buf[FL_PAGE_SIZE / 8];
+	u32 frame[4], slot[4];
+
+	start((struct fake_options){.around_order = 0});
+	fill(0, 4);
+	ck_assert(fake_fork(f));
+	for (u32 i = 0; i < 4; i++)
+		frame[i] = fl_pte_payload(fl_pte_get(&f->p.mm, fake_va(f, i)));
+	/* the child was first with pages 0 and 1 */
+	for (u32 i = 0; i < 2; i++) {
+		int err;
+
+		ck_assert_uint_eq(fl_swap_alloc(&f->child, 1, &slot[i], &err), 1);
+		fake_pattern(buf, i + 1);
+		ck_assert_int_eq(pwrite(f->child.swap_fd, buf, FL_PAGE_SIZE,
+					 (off_t)slot[i] * (off_t)FL_PAGE_SIZE),
+			(int)FL_PAGE_SIZE);
+		fl_swap_publish(&f->child, frame[i], slot[i]);
+	}
+	/* page 1 is written to: what was written down is not its content */
+	fake_store(f, 1, 2, 60);
+	evict_all();
+	ck_assert_uint_eq(fl_pte_payload(fl_pte_get(&f->p.mm, fake_va(f, 0))), slot[0]);
+	ck_assert_uint_eq(fl_swap_count(&f->p.machine, slot[0]), 2);
+	ck_assert_uint_eq(counter(pswpout), 3);
+	/* and the child need not write pages 2 and 3 */
+	for (u32 i = 2; i < 4; i++) {
+		slot[i] = fl_pte_payload(fl_pte_get(&f->p.mm, fake_va(f, i)));
+		ck_assert_uint_eq(fl_swap_get_published(&f->child, frame[i]), slot[i]);
+		ck_assert_uint_eq(fl_swap_get_published(&f->child, frame[i]), FL_NO_SLOT);
+		ck_assert_uint_eq(fl_swap_count(&f->p.machine, slot[i]), 2);
+	}
+	fake_check(f, true);
+	fake_load(f, 0, 1);
+	fake_load(f, 1, 60);
+	fake_load(f, 2, 3);
+	fl_lock(&f->p.lock);
+	fake_fork_end(f);
+	fl_unlock(&f->p.lock);
+	fake_check(f, false);
+}
+END_TEST
+
+START_TEST(shared_pages_are_given_up_when_asked)
+{
+	u32 frame;
+
+	start((struct fake_options){.around_order = 0});
+	fill(0, 8);
+	ck_assert(fake_fork(f));
+	evict_all();
+	ck_assert_uint_eq(f->p.shed, 8);
+	check_filled(0, 8);
+
+	/* forked again: the frames that were read back have slots that count */
+	fl_lock(&f->p.lock);
+	fake_fork_end(f);
+	fl_unlock(&f->p.lock);
+	ck_assert(fake_fork(f));
+	frame = fl_pte_payload(fl_pte_get(&f->p.mm, fake_va(f, 3)));
+	fl_swap_publish(&f->child, frame, f->p.pages.slot[frame]);
+	f->p.machine.self->shed = 1;
+	fake_kswapd(f);
+	ck_assert_uint_eq(f->p.machine.self->shed, 0);
+	ck_assert_uint_eq(fake_state(f, 3), FL_PTE_SWAP);
+	ck_assert_uint_eq(fake_state(f, 2), FL_PTE_PRESENT);
+	ck_assert_uint_eq(fl_zone_refs(&f->p.machine, frame), 1);
+	check_filled(0, 8);
+	fake_check(f, true);
+}
+END_TEST
+
+static void store_all(struct fake *fake)
+{
+	fake->meanwhile = NULL;
+	ck_assert_ptr_nonnull(fake->p.shed_io);
+	for (u32 i = 0; i < 4; i++)
+		fake_store(fake, i, i + 1, 80 + i);
+}
+
+START_TEST(written_to_while_shed)
+{
+	start((struct fake_options){.around_order = 0, .slow_swap = true});
+	fill(0, 8);
+	ck_assert(fake_fork(f));
+	f->meanwhile = store_all;
+	fake_reclaim(f, 8);
+	ck_assert_ptr_null(f->meanwhile);
+	fake_check(f, true);
+	for (u32 i = 0; i < 4; i++)
+		fake_load(f, i, 80 + i);
+	check_filled(4, 4);
+	fake_check(f, true);
 }
 END_TEST
 
@@ -511,7 +612,7 @@ START_TEST(deferred_reads_end_in_the_round)
 	start((struct fake_options){.around_order = 0});
 	fill(0, 300);
 	while (fake_state(f, 0) != FL_PTE_SWAP)
-		fake_reclaim(f, 1, false);
+		fake_reclaim(f, 1);
 	fl_lock(&f->p.lock);
 	fl_pager_defer(&f->p, fake_va(f, 0), 0);
 	fl_unlock(&f->p.lock);
@@ -612,6 +713,9 @@ int main(void)
 		{&harvest_keeps_storage},
 		{&mremap_moves_every_state},
 		{&fork_counts_frames_and_slots},
+		{&shared_pages_are_written_once},
+		{&shared_pages_are_given_up_when_asked},
+		{&written_to_while_shed},
 		{&last_user_keeps_the_frame},
 		{&frames_are_given_when_asked},
 		{&deferred_faults_are_resolved_by_kswapd},
