@@ -19,6 +19,7 @@
 	X(pgfault_zero, "faults on memory never touched before, filled with zeros")                \
 	X(pgfault_soft, "faults on pages set aside but still in memory (second chance)")           \
 	X(pgfault_cow, "write faults on pages shared by fork")                                     \
+	X(cow_reuse, "pages once shared by fork, taken over uncopied: nobody else had them")         \
 	X(pgfault_wp, "write faults on pages held clean to spare a write to swap")                 \
 	X(pgfault_spurious, "faults that another thread had resolved already")                     \
 	X(fault_around, "pages mapped beside the faulting one")                                    \

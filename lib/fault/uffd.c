@@ -141,6 +141,20 @@ static bool uffd_present(struct fl_host *h, u64 va)
 	return fl_syscall(SYS_mincore, va, FL_PAGE_SIZE, &in) == 0 && (in & 1);
 }
 
+static void uffd_own(struct fl_host *h, u64 va, u32 n)
+{
+	unsigned char in[64];
+
+	(void)h;
+	/* a page that is not there would be a fault of ours, for which we would wait */
+	if (n > sizeof(in) || fl_syscall(SYS_mincore, va, n * FL_PAGE_SIZE, in) < 0)
+		return;
+	for (u32 i = 0; i < n; i++)
+		if (!(in[i] & 1))
+			return;
+	fl_syscall(SYS_madvise, va, n * FL_PAGE_SIZE, MADV_POPULATE_WRITE);
+}
+
 static const struct fl_host_ops uffd_ops = {
 	.move = uffd_move,
 	.copy = uffd_copy,
@@ -149,6 +163,7 @@ static const struct fl_host_ops uffd_ops = {
 	.discard = uffd_discard,
 	.populate = uffd_populate,
 	.fetch = uffd_fetch,
+	.own = uffd_own,
 	.present = uffd_present,
 };
 

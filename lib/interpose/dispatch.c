@@ -34,6 +34,7 @@ static fl_hook *hook_of(long nr)
 	case SYS_dup2:
 	case SYS_dup3: return fl_hook_dup;
 	case SYS_exit: return fl_hook_exit;
+	case SYS_exit_group: return fl_hook_exit_group;
 	case SYS_close: return fl_hook_close;
 	case SYS_close_range: return fl_hook_close_range;
 	default: return NULL;

@@ -7,6 +7,7 @@
 #include "machine/handoff.h"
 
 #include <errno.h>
+#include <linux/sched.h>
 
 /* shmat, shmdt, remap_file_pages, io_setup, io_destroy: rare, and told best by
  * /proc/self/maps. */
@@ -29,6 +30,8 @@ enum fl_action fl_hook_barrier(struct fl_call *c)
 {
 	fl_lock(&fl.pager.lock);
 	fl_follow_restore(&fl.handler.follow);
+	if (c->nr == SYS_vfork)
+		fl_mm_borrowed(CLONE_VFORK);
 	if (c->nr == SYS_execve || c->nr == SYS_execveat)
 		fl_sample(&fl.handler); /* the last chance to count what goes now */
 	fl_unlock(&fl.pager.lock);

@@ -138,6 +138,9 @@ void fl_proc_abandon(struct fl_machine_view *v, struct fl_machine_view *child);
 void fl_proc_born(struct fl_machine_view *child, u32 pid);
 void fl_proc_unmap_child(struct fl_machine_view *child);			/* the parent: done */
 
+/* self gives back everything, and is dead to the others. Its pages are gone already. */
+void fl_proc_leave(struct fl_machine_view *v);
+
 /* Gives back what dead processes held; returns the number found dead. */
 u32 fl_machine_reap(struct fl_machine_view *v);
 

@@ -220,6 +220,14 @@ void fl_proc_abandon(struct fl_machine_view *v, struct fl_machine_view *child)
 	fl_proc_unmap_child(child);
 }
 
+void fl_proc_leave(struct fl_machine_view *v)
+{
+	fl_shlock(&v->t->proc_lock);
+	release_held(v, v->self);
+	v->self->state = FL_PROC_DEAD;
+	fl_shunlock(&v->t->proc_lock);
+}
+
 u32 fl_machine_reap(struct fl_machine_view *v)
 {
 	u32 n;

@@ -5,7 +5,7 @@
  *   never touched      zero-fill: a block of frames is moved in (fault-around)
  *   set aside          soft fault: the frame is moved back, a second chance
  *   in swap            read, then moved or copied in: swapin.c
- *   write-protected    shared by fork: copy; held clean: dirty from now on
+ *   write-protected    shared by fork: copy; held clean: dirty from now on: cow.c
  *
  * Moving needs a destination that is readable, writable and not executable,
  * as the pool is; other VMAs get a copy, and the frame's slot is emptied.
@@ -32,8 +32,7 @@ static void set_pte(struct fl_pager *p, u64 va, u64 pte)
 		p->dead(p, "its tables cannot grow: the address space is full (ulimit -v?)");
 }
 
-/* The frame's storage is at va now. */
-static void now_mapped(struct fl_pager *p, u64 va, u32 frame, u32 extra_flags, u64 pte_flags)
+void fl_pager_mapped(struct fl_pager *p, u64 va, u32 frame, u32 extra_flags, u64 pte_flags)
 {
 	p->pages.page[frame] = fl_page_make(va, FL_PG_MAPPED | extra_flags);
 	fl_frame_activate(p, frame);
@@ -47,7 +46,7 @@ void fl_pager_adopt(struct fl_pager *p, u64 va)
 	if (f == FL_NO_FRAME)
 		return; /* stays unknown: counted as not managed, tried again at the next fault */
 	fl_frames_empty(p, f, 1);
-	now_mapped(p, va, f, FL_PG_DIRTY, FL_PTE_DIRTY | FL_PTE_ACCESSED);
+	fl_pager_mapped(p, va, f, FL_PG_DIRTY, FL_PTE_DIRTY | FL_PTE_ACCESSED);
 }
 
 /* The order of the largest aligned block around va that lies in the VMA and
@@ -69,7 +68,7 @@ static u32 around(struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 max_
 	return o;
 }
 
-static enum fl_fault_result no_memory(struct fl_pager *p, u64 va, u32 flags)
+enum fl_fault_result fl_pager_no_memory(struct fl_pager *p, u64 va, u32 flags)
 {
 	fl_count(p, allocstall, 1);
 	fl_pager_defer(p, va, flags);
@@ -100,12 +99,12 @@ static enum fl_fault_result zero_fill(struct fl_pager *p, struct fl_vma *vma, u6
 	order = around(p, vma, va, order);
 	f = fl_frames_alloc(p, order, &got);
 	if (f == FL_NO_FRAME)
-		return no_memory(p, va, flags);
+		return fl_pager_no_memory(p, va, flags);
 	n = 1u << got;
 	start = va & ~((FL_PAGE_SIZE << got) - 1);
 	if (move && fl_frames_ready(p, f, n) < 0) {
 		unused(p, f, 0, n);
-		return no_memory(p, va, flags);
+		return fl_pager_no_memory(p, va, flags);
 	}
 	if (!move)
 		fl_frames_empty(p, f, n);
@@ -117,7 +116,7 @@ static enum fl_fault_result zero_fill(struct fl_pager *p, struct fl_vma *vma, u6
 			       p->host->ops->copy(p->host, at, p->zeros, n - done, false, &err);
 
 		for (u32 i = 0; i < k; i++)
-			now_mapped(p, at + i * FL_PAGE_SIZE, f + done + i, FL_PG_DIRTY,
+			fl_pager_mapped(p, at + i * FL_PAGE_SIZE, f + done + i, FL_PG_DIRTY,
 				FL_PTE_DIRTY | FL_PTE_ACCESSED);
 		done += k;
 		if (done == n)
@@ -129,7 +128,7 @@ static enum fl_fault_result zero_fill(struct fl_pager *p, struct fl_vma *vma, u6
 			/* something is there: made by a system call that no hook saw */
 			fl_frames_empty(p, f + done, 1);
 			if (p->host->ops->present(p->host, at))
-				now_mapped(p, at, f + done, FL_PG_DIRTY,
+				fl_pager_mapped(p, at, f + done, FL_PG_DIRTY,
 					FL_PTE_DIRTY | FL_PTE_ACCESSED);
 			else
 				fl_frame_free(p, f + done); /* a guard page */
@@ -187,12 +186,12 @@ u32 fl_pager_map_run(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 f, u32 
 				fl_frame_clear_slot(p, f + i);
 			if (!move)
 				continue;
-			now_mapped(p, va + i * FL_PAGE_SIZE, f + i, FL_PG_DIRTY, pte_flags);
+			fl_pager_mapped(p, va + i * FL_PAGE_SIZE, f + i, FL_PG_DIRTY, pte_flags);
 		}
 		if (!move && k) {
 			fl_frames_empty(p, f + done, k);
 			for (u32 i = done; i < done + k; i++)
-				now_mapped(p, va + i * FL_PAGE_SIZE, f + i, clean ? 0 : FL_PG_DIRTY,
+				fl_pager_mapped(p, va + i * FL_PAGE_SIZE, f + i, clean ? 0 : FL_PG_DIRTY,
 					pte_flags);
 		}
 		done += k;
@@ -256,48 +255,6 @@ static enum fl_fault_result soft_fault(struct fl_pager *p, struct fl_vma *vma, u
 	return FL_FAULT_DONE;
 }
 
-/* A write to a page that fork shares: ours alone now, or a new frame for the
- * copy that the kernel makes as soon as the protection is lifted. */
-static enum fl_fault_result cow_fault(struct fl_pager *p, u64 va, u64 pte, u32 flags)
-{
-	u32 f = fl_pte_payload(pte), g = f, order;
-
-	if (fl_zone_refs(&p->machine, f) > 1) {
-		g = fl_frames_alloc(p, 0, &order);
-		if (g == FL_NO_FRAME)
-			return no_memory(p, va, flags);
-		fl_frames_empty(p, g, 1);
-		fl_frame_drop(p, f);
-	} else {
-		fl_frame_clear_slot(p, f);
-		fl_frame_unlist(p, f);
-	}
-	now_mapped(p, va, g, FL_PG_DIRTY, FL_PTE_DIRTY | FL_PTE_ACCESSED);
-	p->host->ops->protect(p->host, va, 1, false);
-	fl_count(p, pgfault_cow, 1);
-	return FL_FAULT_DONE;
-}
-
-static enum fl_fault_result write_fault(struct fl_pager *p, u64 va, u64 pte, u32 flags)
-{
-	u32 f = fl_pte_payload(pte);
-	u64 *ptep = fl_pte_lookup(&p->mm, va);
-
-	if (fl_pte_has(pte, FL_PTE_COW))
-		return cow_fault(p, va, pte, flags);
-	fl_frame_clear_slot(p, f);
-	fl_page_set_flags(&p->pages.page[f], FL_PG_DIRTY);
-	*ptep = fl_pte_with(fl_pte_without(*ptep, FL_PTE_WP), FL_PTE_DIRTY);
-	p->host->ops->protect(p->host, va, 1, false);
-	if (fl_pte_has(pte, FL_PTE_WP)) {
-		fl_count(p, pgfault_wp, 1);
-		p->clean_writes++;
-	} else {
-		fl_count(p, pgfault_spurious, 1);
-	}
-	return FL_FAULT_DONE;
-}
-
 /* The page is there by our books. Mostly it is: another thread was first. */
 static enum fl_fault_result present_fault(struct fl_pager *p, struct fl_vma *vma, u64 va, u64 pte,
 	u32 flags)
@@ -332,7 +289,7 @@ enum fl_fault_result fl_pager_fault(struct fl_pager *p, u64 va, u32 flags)
 	switch (fl_pte_state(pte)) {
 	case FL_PTE_PRESENT:
 		if (flags & FL_FAULT_WP)
-			return write_fault(p, va, pte, flags);
+			return fl_pager_write_fault(p, vma, va, pte, flags);
 		return present_fault(p, vma, va, pte, flags);
 	case FL_PTE_SOFT:
 		return soft_fault(p, vma, va, pte, flags);

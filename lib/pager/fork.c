@@ -14,16 +14,36 @@
 
 #define BATCH 256u
 
-/* Pages in the pool are mapped again. 0 or -errno. */
+/* How many pages from va on are set aside in neighbouring frames, like the first. */
+static u32 inactive_run(const struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 f, bool clean)
+{
+	u32 n = 1;
+
+	for (; va + n * FL_PAGE_SIZE < vma->end && f + n < p->machine.t->nframes; n++) {
+		struct fl_page pg = p->pages.page[f + n];
+
+		if (!fl_page_has(pg, FL_PG_INACTIVE) || fl_page_va(pg) != va + n * FL_PAGE_SIZE ||
+			(p->pages.slot[f + n] != FL_NO_SLOT && !fl_page_has(pg, FL_PG_DIRTY)) != clean)
+			break;
+	}
+	return n;
+}
+
+/* Pages in the pool are mapped again, in runs. 0 or -errno. */
 static int map_inactive(struct fl_pager *p)
 {
-	for (u32 left = p->inactive.count; left && p->inactive.count; left--) {
+	u32 left = p->inactive.count, n;
+
+	for (; left && p->inactive.count; left -= fl_min(left, n)) {
 		u32 f = fl_idx_head(&p->inactive);
 		u64 va = fl_page_va(p->pages.page[f]);
+		struct fl_vma *vma = fl_vma_at(&p->mm, va);
 		bool clean = p->pages.slot[f] != FL_NO_SLOT &&
 			!fl_page_has(p->pages.page[f], FL_PG_DIRTY);
 
-		if (!fl_pager_map_run(p, fl_vma_at(&p->mm, va), va, f, 1, clean))
+		n = inactive_run(p, vma, va, f, clean);
+		n = fl_pager_map_run(p, vma, va, f, n, clean);
+		if (!n)
 			return -EAGAIN;
 	}
 	return p->inactive.count ? -EAGAIN : 0;

@@ -37,6 +37,9 @@ struct fl_host_ops {
 	int (*populate)(struct fl_host *h, u64 slot, u64 n);
 	/* Copies one program page out, whatever its protection. 0 or -errno. */
 	int (*fetch)(struct fl_host *h, void *to, u64 va, bool readable);
+	/* n program pages that nobody else has any more belong to this process in the
+	 * kernel's eyes too, as if each had been written to. Best effort. */
+	void (*own)(struct fl_host *h, u64 va, u32 n);
 	/* Is there a page at this program address? */
 	bool (*present)(struct fl_host *h, u64 va);
 };

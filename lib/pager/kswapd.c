@@ -19,6 +19,7 @@
 #define RETRY_NS     1000000ull	 /* before a fault that found no memory is tried again */
 #define STALL_NS     10000000ull /* how long to wait for others to give */
 #define STALL_ROUNDS 300u	 /* and how often before giving up */
+#define REAP_MS	     4u
 #define FIRST_WAIT_NS 100000ull	 /* of that, until the dead are looked for */
 #define ANSWER_NS    1000000ull	 /* how long a process may take to answer */
 
@@ -111,6 +112,17 @@ static bool ask_others(struct fl_pager *p, u32 want)
 	return wait_for_others(p, seq, STALL_NS);
 }
 
+/* The cheapest memory is that of the dead; but looking for them takes time. */
+static void reap_now_and_then(struct fl_pager *p)
+{
+	u32 now = fl_now_ms(p->machine.t);
+
+	if (now - p->reaped_ms < REAP_MS)
+		return;
+	p->reaped_ms = now;
+	fl_machine_reap(&p->machine);
+}
+
 /* Others sit on pages that are colder than ours, or on the same pages as we have given
  * up: their turn. Waited for only so long as it takes to answer. */
 static void ask_colder(struct fl_pager *p, u32 want)
@@ -152,6 +164,10 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 	fl_lock(&p->lock);
 	serve_others(p, q);
 	have = fl_frames_available(p);
+	if (have < p->low && !p->quiesce) {
+		reap_now_and_then(p);
+		have = fl_frames_available(p);
+	}
 	if (have < p->low && !p->quiesce) {
 		ask_colder(p, p->high - have);
 		have = fl_frames_available(p);

@@ -13,6 +13,7 @@
  *   frames.c   frames of this process       range.c  munmap, madvise, mremap
  *   swapin.c   reading pages back           fork.c   sharing pages with a child
  *   kswapd.c   background reclaim, OOM         pageout.c  writing to swap
+ *   cow.c     write-protected pages
  *   shed.c    evicting shared pages        age.c    how old the active list is
  *
  * Context of every function: the mm lock is held, all signals are blocked, the
@@ -68,6 +69,7 @@ struct fl_pager {
 	struct fl_age age;	/* of the active list */
 	u32 low, high;		/* watermarks, in frames free to this process */
 	u32 unevictable_scans;
+	u32 reaped_ms;		/* when dead processes were looked for */
 	u32 inactive_share, majors_seen, softs_seen; /* of the lists: evict.c */
 	u32 write_errors;	/* writes to swap that failed */
 	u32 shed;		/* shared pages given up that others have still: shed.h */
@@ -122,6 +124,10 @@ enum fl_fault_result {
 /* fault.c */
 enum fl_fault_result fl_pager_fault(struct fl_pager *p, u64 va, u32 flags);
 void fl_pager_defer(struct fl_pager *p, u64 va, u32 flags);
+/* No frame is to be had: the fault is deferred. */
+enum fl_fault_result fl_pager_no_memory(struct fl_pager *p, u64 va, u32 flags);
+/* The frame's storage is at va now. */
+void fl_pager_mapped(struct fl_pager *p, u64 va, u32 frame, u32 extra_flags, u64 pte_flags);
 /* q: the calling thread's queue; reads that faults need go there, and must be
  * reaped by the caller. */
 void fl_pager_run_deferred(struct fl_pager *p, struct fl_queue *q);
@@ -134,6 +140,10 @@ u32 fl_pager_map_run(
 bool fl_pager_track_clean(struct fl_pager *p, u32 n);
 /* A page found in the program that the mirror knows nothing of: take it in. */
 void fl_pager_adopt(struct fl_pager *p, u64 va);
+
+/* cow.c: a write to the page at va, which is there and write-protected. */
+enum fl_fault_result fl_pager_write_fault(struct fl_pager *p, const struct fl_vma *vma, u64 va,
+	u64 pte, u32 flags);
 
 /* frames.c */
 u32 fl_frames_alloc(struct fl_pager *p, u32 order, u32 *ret_order);

@@ -88,6 +88,9 @@ void fl_runtime_child(void)
 	if (fl.handler.control_fd >= 0)
 		fl_syscall(SYS_close, fl.handler.control_fd);
 	fl.is_root = false;
+	fl.pid = (u32)fl_syscall(SYS_getpid);
+	fl.vfork_tid = 0;
+	fl.mm_shared = false;
 	fl.kswapd_started = false;
 	fl.writes.in_flight = 0;
 	fl.uffd.nr_move = &p->machine.self->stats.counter[FL_C_uffd_move];
@@ -111,7 +114,7 @@ void fl_runtime_child(void)
 	r = fl_start_handler();
 	if (r < 0)
 		p->dead(p, "fork: no thread can be made for the child: is a limit on processes (ulimit -u) in force?");
-	fl_proc_settle(&p->machine, (u32)fl_syscall(SYS_getpid), (u32)r);
+	fl_proc_settle(&p->machine, fl.pid, (u32)r);
 	fl_sample(&fl.handler);
 	fl_unlock(&p->lock);
 }

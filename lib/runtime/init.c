@@ -207,9 +207,10 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	p->mm.mm_users = 1;
 
 	fl_lock(&p->lock);
+	fl.pid = (u32)fl_syscall(SYS_getpid);
 	r = fl_start_handler();
 	if (r >= 0)
-		r = fl_proc_enter(&p->machine, (u32)fl_syscall(SYS_getpid), (u32)r);
+		r = fl_proc_enter(&p->machine, fl.pid, (u32)r);
 	if (r < 0) {
 		fl_format(why, n, "threads: %s", fl_errname(-r));
 		return r; /* the lock stays taken: the handler, if any, waits for ever */

@@ -27,6 +27,9 @@ struct fl_runtime {
 	int fd_base, dev_fd;
 	bool active;			/* hooks do their work */
 	bool is_root;			/* made the machine itself: reports at exit */
+	u32 pid;			/* of this process, in its own namespace */
+	u32 vfork_tid;			/* the thread that calls vfork, 0: none yet */
+	bool mm_shared;			/* other processes may live in our address space */
 	bool mlock_future;		/* mlockall(MCL_FUTURE) is in force */
 	bool mlock_future_onfault;
 	void *handler_stack, *kswapd_stack;

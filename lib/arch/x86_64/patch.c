@@ -18,7 +18,7 @@ static const u16 hooked[] = {
 	SYS_fork, SYS_mlock, SYS_mlock2, SYS_munlock, SYS_mlockall, SYS_munlockall, SYS_shmat,
 	SYS_shmdt, SYS_remap_file_pages, SYS_pkey_mprotect, SYS_io_setup, SYS_io_destroy,
 	SYS_vfork, SYS_execve, SYS_execveat, SYS_sched_getaffinity, SYS_sched_setaffinity,
-	SYS_close, SYS_close_range, SYS_dup2, SYS_dup3, SYS_exit,
+	SYS_close, SYS_close_range, SYS_dup2, SYS_dup3, SYS_exit, SYS_exit_group,
 };
 
 u32 fl_patch_close_from;
@@ -38,6 +38,7 @@ enum {
 	FORM_GENERIC = -1,	/* syscall(2), any number */
 	FORM_EXIT = -2,		/* a thread's exit */
 	FORM_GETAFFINITY = -3,
+	FORM_EXIT_GROUP = -4,	/* _exit(3) */
 };
 
 struct site {
@@ -88,6 +89,21 @@ static bool is_thread_exit(const u8 *p)
 	return false;
 }
 
+/* _exit has the number in %esi: "mov %esi, %eax; syscall; cmp $-4096, %rax". */
+static const u8 exit_group_code[] = {0x89, 0xf0, 0x0f, 0x05, 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff};
+
+static bool is_exit_group(const u8 *p)
+{
+	static const u8 load[] = {0xbe, SYS_exit_group, 0, 0, 0};
+
+	if (memcmp(p, exit_group_code, sizeof(exit_group_code)))
+		return false;
+	for (const u8 *q = p - sizeof(load); q > p - 48; q--)
+		if (!memcmp(q, load, sizeof(load)))
+			return true;
+	return false;
+}
+
 /* sched_getaffinity caps its length between loading the number and the call. */
 static bool is_getaffinity(const u8 *syscall)
 {
@@ -109,6 +125,10 @@ static u32 find_sites(struct fl_text_range text, u64 generic, struct site *sites
 
 		if (is_thread_exit(at - 4))
 			sites[n++] = (struct site){(u64)(at - 4), FORM_EXIT, 6};
+		if (is_exit_group(at - 2) && !branch_into(text, (u64)(at - 3)) &&
+			!branch_into(text, (u64)(at - 5)))
+			sites[n++] = (struct site){(u64)(at - 2), FORM_EXIT_GROUP,
+				sizeof(exit_group_code)};
 		if (is_getaffinity(at) && !branch_into(text, (u64)(at - 4)))
 			sites[n++] = (struct site){(u64)(at - 4), FORM_GETAFFINITY, 6};
 		if (p[0] != 0xb8)
@@ -178,6 +198,10 @@ static void write_stub(u8 *stub, const struct site *s)
 		EMIT(p, 0xb8);
 		p = emit32(p, SYS_exit);
 	}
+	if (s->nr == FORM_EXIT_GROUP) {
+		EMIT(p, 0xb8);
+		p = emit32(p, SYS_exit_group);
+	}
 	if (s->nr == SYS_close && fl_patch_close_from) {
 		EMIT(p, 0x81, 0xff);			/* cmp $from, %edi */
 		p = emit32(p, fl_patch_close_from);
@@ -202,6 +226,8 @@ static void write_stub(u8 *stub, const struct site *s)
 			skip[i][-1] = (u8)(p - skip[i]);
 	*(u32 *)(lea - 4) = (u32)(p - lea);
 	EMIT(p, 0x0f, 0x05);
+	if (s->nr == FORM_EXIT_GROUP)
+		p = emit(p, exit_group_code + 4, sizeof(exit_group_code) - 4);
 	EMIT(p, 0xe9);
 	emit32(p, (u32)(s->at + s->bytes - ((u64)p + 4)));
 }
@@ -233,7 +259,7 @@ static void write_jump(const struct site *s, const u8 *stub)
 	memcpy(u.b, (void *)s->at, 8);
 	u.b[0] = 0xe9;
 	*(u32 *)(u.b + 1) = (u32)((u64)stub - (s->at + 5));
-	for (u32 i = 5; i < s->bytes; i++)
+	for (u32 i = 5; i < fl_min(s->bytes, 8u); i++)
 		u.b[i] = 0x90; /* never run, keeps disassembly readable */
 	__atomic_store_n((u64 *)s->at, u.word, __ATOMIC_SEQ_CST);
 }

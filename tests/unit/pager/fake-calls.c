@@ -256,8 +256,8 @@ void fake_fork_end(struct fake *f)
 	if (!f->child.t)
 		return;
 	fl_proc_abandon(&f->p.machine, &f->child);
+	/* for the kernel the pages stay shared until they are written to */
 	f->child.t = NULL;
-	fake_set(f, 0, f->nr_pages, FAKE_SHARED, false);
 }
 
 /* One thread. */

@@ -293,6 +293,22 @@ static bool host_present(struct fl_host *h, u64 va)
 	return r;
 }
 
+static void host_own(struct fl_host *h, u64 va, u32 n)
+{
+	struct fake *f = from_host(h);
+
+	pthread_mutex_lock(&f->lock);
+	for (u32 i = 0; i < n; i++) {
+		struct place w;
+
+		fake_must(f, find(f, va + i * FL_PAGE_SIZE, &w) && w.page);
+		fake_must(f, f->loose || has_storage(&w));
+		fake_must(f, !(w.page->flags & FAKE_WP) && w.prot & FL_VM_WRITE);
+		w.page->flags &= (u8)~FAKE_SHARED;
+	}
+	pthread_mutex_unlock(&f->lock);
+}
+
 static const struct fl_host_ops host_ops = {
 	.move = host_move,
 	.copy = host_copy,
@@ -301,6 +317,7 @@ static const struct fl_host_ops host_ops = {
 	.discard = host_discard,
 	.populate = host_populate,
 	.fetch = host_fetch,
+	.own = host_own,
 	.present = host_present,
 };
 

@@ -571,6 +571,31 @@ START_TEST(last_user_keeps_the_frame)
 }
 END_TEST
 
+START_TEST(last_user_takes_the_neighbours_too)
+{
+	start((struct fake_options){.around_order = 0});
+	fill(0, 64);
+	ck_assert(fake_fork(f));
+	fl_lock(&f->p.lock);
+	fake_fork_end(f);
+	fl_unlock(&f->p.lock);
+	fake_store(f, 8, 9, 500);
+	ck_assert_uint_eq(counter(pgfault_cow), 1);
+	ck_assert_uint_eq(counter(cow_reuse), 16);
+	for (u32 i = 9; i < 24; i++)
+		fake_store(f, i, i + 1, 500 + i);
+	ck_assert_uint_eq(counter(pgfault_cow), 1);
+	fake_store(f, 24, 25, 600);
+	ck_assert_uint_eq(counter(pgfault_cow), 2);
+	fake_check(f, false);
+	evict_all();
+	for (u32 i = 9; i < 24; i++)
+		fake_load(f, i, 500 + i);
+	fake_load(f, 40, 41);
+	fake_check(f, false);
+}
+END_TEST
+
 START_TEST(frames_are_given_when_asked)
 {
 	u32 before;
@@ -717,6 +742,7 @@ int main(void)
 		{&shared_pages_are_given_up_when_asked},
 		{&written_to_while_shed},
 		{&last_user_keeps_the_frame},
+		{&last_user_takes_the_neighbours_too},
 		{&frames_are_given_when_asked},
 		{&deferred_faults_are_resolved_by_kswapd},
 		{&deferred_reads_end_in_the_round},

@@ -1,0 +1,65 @@
+/*
+ * exit_group(2): the process gives its memory back before it goes.
+ *
+ * The kernel would unmap it in a moment anyway; but then the tree would learn of the
+ * death only when somebody looks for dead processes, and a parent would copy pages
+ * that it shares with nobody any more. So the pages go first, then the frames and
+ * slots, then the process, with the mm lock held until it is gone: a thread that
+ * touches its memory now waits for its death.
+ *
+ * Not where another process may live in this address space: vfork(2) in another
+ * thread, or clone(CLONE_VM). Then the frames come back when the process is found
+ * dead, as after SIGKILL.
+ */
+#include "interpose/hooks.h"
+
+#include <linux/sched.h>
+#include <sys/mman.h>
+
+void fl_mm_borrowed(u64 clone_flags)
+{
+	u32 tid = fl_gettid();
+
+	if (clone_flags & CLONE_THREAD)
+		return;
+	/* one that waits in vfork cannot be the one that exits */
+	if ((clone_flags & CLONE_VFORK) && (!fl.vfork_tid || fl.vfork_tid == tid))
+		fl.vfork_tid = tid;
+	else
+		fl.mm_shared = true;
+}
+
+static bool alone(void)
+{
+	return !fl.mm_shared && (!fl.vfork_tid || fl.vfork_tid == fl_gettid()) &&
+		(u32)fl_syscall(SYS_getpid) == fl.pid;
+}
+
+static void zap(struct fl_pager *p)
+{
+	struct fl_vma *vma;
+
+	fl_for_each_vma(&p->mm, vma)
+	{
+		u64 at = vma->start;
+
+		/* locked memory is not discarded, and is unmapped instead */
+		if (vma->owner == FL_OWNER_MANAGED && fl_pt_next(&p->mm, &at, vma->end))
+			fl_syscall(SYS_munmap, vma->start, vma->end - vma->start);
+	}
+	fl_syscall(SYS_munmap, p->pool, fl.pool_bytes);
+}
+
+enum fl_action fl_hook_exit_group(struct fl_call *c)
+{
+	struct fl_pager *p = &fl.pager;
+
+	(void)c;
+	if (!alone())
+		return FL_NATIVE;
+	fl_lock(&p->lock);
+	fl_pager_wait_idle(p);
+	zap(p);
+	fl_proc_leave(&p->machine);
+	return FL_NATIVE; /* and with the lock */
+}
