@@ -132,7 +132,7 @@ bool fl_lock_is_held(const struct fl_lock *l)
 
 /* A killed process's main thread stays as a zombie until its parent asks:
  * the state letter follows the last ')' in /proc/TID/stat. */
-static bool owner_is_gone(u32 tid)
+bool fl_thread_is_gone(u32 tid)
 {
 	char path[32], buf[256];
 	long fd, n;
@@ -177,7 +177,7 @@ bool fl_shlock(struct fl_shlock *l)
 		/* whoever slept takes it as waited for: others may sleep still */
 		mine = tid | WAITED;
 		if (__atomic_load_n(&l->word, __ATOMIC_RELAXED) == c &&
-			owner_is_gone(c & ~WAITED) &&
+			fl_thread_is_gone(c & ~WAITED) &&
 			__atomic_compare_exchange_n(&l->word, &c, mine, false, __ATOMIC_ACQUIRE,
 				__ATOMIC_RELAXED))
 			return true;

@@ -72,6 +72,10 @@ void fl_shunlock(struct fl_shlock *l);
 void fl_futex_wait(u32 *word, u32 seen, u64 timeout_ns, bool shared);
 void fl_futex_wake(u32 *word, int n, bool shared);
 
+/* Whether a thread has ended, or been killed; one that only waits for its parent to
+ * ask has. A number that is in use again counts as the thread. */
+bool fl_thread_is_gone(u32 tid);
+
 /* The calling thread's id, by system call. */
 u32 fl_gettid(void);
 

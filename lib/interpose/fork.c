@@ -13,17 +13,36 @@
 #include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/uio.h>
 
 struct clone3_args {
 	u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
 		set_tid_size, cgroup;
 };
 
-/* kernel: makes the process, with the new stack left out. stack: what the
- * program wants the child to have, 0: its own. */
-static enum fl_action fork_with(struct fl_call *c, struct fl_call *kernel, u64 stack)
+/* The call that makes the process, with the new stack left out. */
+struct fork {
+	struct fl_call kernel;
+	u64 stack;	/* what the program wants the child to have, 0: its own */
+	u64 *tid_arg;	/* where the kernel is told to write the child's number; NULL: nowhere */
+	u64 tid_at;	/* where the program wants that, 0: nowhere */
+};
+
+/* As the kernel would have written it, which does not mind a bad address. No lock held:
+ * the page may have to be brought in. */
+static void tell(u64 tid_at, u32 tid)
+{
+	struct iovec local = {&tid, sizeof(tid)}, remote = {(void *)tid_at, sizeof(tid)};
+
+	if (tid_at)
+		fl_syscall(SYS_process_vm_writev, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0);
+}
+
+static enum fl_action fork_with(struct fl_call *c, struct fork *f)
 {
 	struct fl_pager *p = &fl.pager;
+	struct fl_vma *vma;
+	bool to_both;
 	long ret;
 	int r;
 
@@ -37,21 +56,31 @@ static enum fl_action fork_with(struct fl_call *c, struct fl_call *kernel, u64 s
 		return fl_done(c, r == -ENOMEM ? r : -EAGAIN);
 	}
 	fl_follow_restore(&fl.handler.follow);
-	ret = fl_call_kernel(kernel);
+	if (f->tid_arg)
+		*f->tid_arg = (u64)fl_proc_born_at(&fl.child_view);
+	/* in memory that both see the number is there before the child runs */
+	vma = f->tid_at ? fl_vma_at(&p->mm, f->tid_at) : NULL;
+	to_both = vma && (vma->flags & FL_VM_SHARED);
+	ret = fl_call_kernel(&f->kernel);
 	if (ret == 0) {
 		fl_runtime_child();
-		c->new_sp = stack;
+		if (to_both)
+			tell(f->tid_at, *fl_proc_born_at(&p->machine));
+		c->new_sp = f->stack;
 		return fl_done(c, 0);
 	}
 	if (ret < 0) {
 		fl_proc_abandon(&p->machine, &fl.child_view);
 	} else {
-		fl_proc_born(&fl.child_view, (u32)ret);
+		if (!f->tid_arg)
+			fl_proc_born(&fl.child_view, (u32)ret);
 		fl_proc_unmap_child(&fl.child_view);
 	}
 	if (p->nr_deferred)
 		p->kick(p);
 	fl_unlock(&p->lock);
+	if (ret > 0)
+		tell(f->tid_at, (u32)ret);
 	return fl_done(c, ret);
 }
 
@@ -70,26 +99,32 @@ static enum fl_action new_thread(u64 flags, u64 tls, u64 tid_at)
 
 enum fl_action fl_hook_clone(struct fl_call *c)
 {
-	struct fl_call kernel = *c;
+	struct fork f = {.kernel = *c, .stack = c->a[1]};
 
 	if (c->a[0] & CLONE_VM)
 		return new_thread(c->a[0], c->a[4], c->a[2]);
-	kernel.a[1] = 0;
-	return fork_with(c, &kernel, c->a[1]);
+	f.kernel.a[1] = 0;
+	/* this call has one argument for both numbers */
+	if (!(c->a[0] & CLONE_PIDFD)) {
+		f.kernel.a[0] |= CLONE_PARENT_SETTID;
+		f.tid_arg = &f.kernel.a[2];
+		f.tid_at = c->a[0] & CLONE_PARENT_SETTID ? c->a[2] : 0;
+	}
+	return fork_with(c, &f);
 }
 
 enum fl_action fl_hook_fork(struct fl_call *c)
 {
-	struct fl_call kernel = {.nr = SYS_clone, .a = {SIGCHLD}};
+	struct fork f = {.kernel = {.nr = SYS_clone, .a = {SIGCHLD | CLONE_PARENT_SETTID}}};
 
-	return fork_with(c, &kernel, 0);
+	f.tid_arg = &f.kernel.a[2];
+	return fork_with(c, &f);
 }
 
 enum fl_action fl_hook_clone3(struct fl_call *c)
 {
 	struct clone3_args args;
-	struct fl_call kernel = *c;
-	u64 stack;
+	struct fork f = {.kernel = *c};
 
 	if (c->a[1] < 64 || c->a[1] > sizeof(args))
 		return FL_NATIVE; /* an error, or newer than we know */
@@ -97,8 +132,11 @@ enum fl_action fl_hook_clone3(struct fl_call *c)
 	memcpy(&args, (void *)c->a[0], c->a[1]);
 	if (args.flags & CLONE_VM)
 		return new_thread(args.flags, args.tls, args.parent_tid);
-	stack = args.stack ? args.stack + args.stack_size : 0;
+	f.stack = args.stack ? args.stack + args.stack_size : 0;
+	f.tid_at = args.flags & CLONE_PARENT_SETTID ? args.parent_tid : 0;
+	f.tid_arg = &args.parent_tid;
 	args.stack = args.stack_size = 0;
-	kernel.a[0] = (u64)&args;
-	return fork_with(c, &kernel, stack);
+	args.flags |= CLONE_PARENT_SETTID;
+	f.kernel.a[0] = (u64)&args;
+	return fork_with(c, &f);
 }

@@ -32,7 +32,7 @@
 
 enum fl_proc_state {
 	FL_PROC_FREE,
-	FL_PROC_NEW,	/* being set up: by a fork, or by a start of a program */
+	FL_PROC_NEW,	/* being set up by maker, then by born: by a fork, or by a start of a program */
 	FL_PROC_LIVE,
 	FL_PROC_DEAD,	/* gone, everything given back; counters still to be read */
 };
@@ -41,8 +41,9 @@ enum fl_proc_state {
 struct fl_proc {
 	u32 state;
 	u32 ppid;
-	/* changed together, by one store: between the halves of a fork the
-	 * parent's, then the child's */
+	u32 maker;	/* thread that took the record */
+	u32 born;	/* child of a fork: its main thread, as soon as there is one */
+	/* of a live one; changed together, by one store */
 	union {
 		struct {
 			u32 pid;
@@ -112,7 +113,6 @@ struct fl_machine_view {
 	u64 *published;		/* bitmap: frames that may have a slot there */
 	u64 *held_frames, *held_slots;	/* of self */
 	u64 mapped_bytes;
-	u32 parent;	/* a child's view, before it is born: its parent's record */
 };
 
 /* Makes a machine for the options: its memory file and swap file (O_TMPFILE,
@@ -134,7 +134,14 @@ int fl_proc_enter(struct fl_machine_view *v, u32 pid, u32 keeper_tid);
 int fl_proc_fork(struct fl_machine_view *v, struct fl_machine_view *child);
 void fl_proc_settle(struct fl_machine_view *v, u32 pid, u32 keeper_tid); /* in the child: LIVE */
 void fl_proc_abandon(struct fl_machine_view *v, struct fl_machine_view *child);
-/* The parent, when the kernel has made the child: who it is. */
+
+/*
+ * Where the kernel is to write the child's number (CLONE_PARENT_SETTID). It does so
+ * before the child can run, and before a parent that is killed meanwhile is gone:
+ * there is no moment at which the record seems to be nobody's. Where it cannot be
+ * asked to, fl_proc_born makes that moment short.
+ */
+u32 *fl_proc_born_at(struct fl_machine_view *child);
 void fl_proc_born(struct fl_machine_view *child, u32 pid);
 void fl_proc_unmap_child(struct fl_machine_view *child);			/* the parent: done */
 

@@ -24,12 +24,28 @@ const u64 *fl_held_of(const struct fl_machine_view *v, u32 proc, u64 **ret_map)
 	return *ret_map;
 }
 
+/*
+ * A record that is being set up is its maker's, until there is a child. The order
+ * matters: a maker who is gone cannot make a child any more, so a number that is
+ * still missing then never comes.
+ */
 static bool is_gone(const struct fl_proc *p)
 {
+	u32 state = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE), born;
 	struct fl_proc who = {.life = __atomic_load_n(&p->life, __ATOMIC_ACQUIRE)};
 
-	return (p->state == FL_PROC_LIVE || p->state == FL_PROC_NEW) && who.pid && who.keeper_tid &&
-		fl_syscall(SYS_tgkill, who.pid, who.keeper_tid, 0) == -ESRCH;
+	if (state == FL_PROC_LIVE)
+		return fl_syscall(SYS_tgkill, who.pid, who.keeper_tid, 0) == -ESRCH;
+	if (state != FL_PROC_NEW)
+		return false;
+	born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);
+	if (!born && fl_thread_is_gone(p->maker))
+		born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);
+	else if (!born)
+		return false;
+	/* settled meanwhile: then this thread may have ended, and the process not */
+	return (!born || fl_thread_is_gone(born)) &&
+		__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == FL_PROC_NEW;
 }
 
 /* Gives back all that the record's bitmaps name. proc_lock held. */
@@ -78,21 +94,22 @@ void fl_stats_fold(struct fl_proc_stats *to, const struct fl_proc_stats *from)
 		fl_max(to->bookkeeping_peak_bytes, from->bookkeeping_peak_bytes);
 }
 
-/* A free record, or the oldest of a dead process. proc_lock held. */
+/* A free record, or the oldest of a dead process; at no point of this a killed caller
+ * leaves one that is nobody's. proc_lock held. */
 static struct fl_proc *take_record(struct fl_machine_view *v)
 {
 	struct fl_machine *t = v->t;
 	struct fl_proc *p = NULL;
 
 	if (t->nr_procs < FL_NR_PROCS) {
-		p = &v->procs[t->nr_procs++];
+		p = &v->procs[t->nr_procs];
 	} else {
 		for (u32 i = 0; i < FL_NR_PROCS && !p; i++) {
 			if (is_gone(&v->procs[i])) {
 				release_held(v, &v->procs[i]);
 				v->procs[i].state = FL_PROC_DEAD;
 			}
-			if (v->procs[i].state == FL_PROC_DEAD)
+			if (v->procs[i].state == FL_PROC_DEAD || v->procs[i].state == FL_PROC_FREE)
 				p = &v->procs[i];
 		}
 		if (!p)
@@ -101,9 +118,11 @@ static struct fl_proc *take_record(struct fl_machine_view *v)
 		t->nr_folded++;
 		memset(p, 0, sizeof(*p));
 	}
-	t->nr_seen++;
-	p->state = FL_PROC_NEW;
+	p->maker = fl_gettid();
 	p->stats.start_ns = fl_now_ns();
+	__atomic_store_n(&p->state, FL_PROC_NEW, __ATOMIC_RELEASE);
+	t->nr_procs += p == &v->procs[t->nr_procs];
+	t->nr_seen++;
 	return p;
 }
 
@@ -169,7 +188,6 @@ int fl_proc_fork(struct fl_machine_view *v, struct fl_machine_view *child)
 	int r = -EAGAIN;
 
 	*child = *v;
-	child->parent = (u32)(v->self - v->procs);
 	fl_shlock(&v->t->proc_lock);
 	reap(v); /* a shell's children die one by one: none holds memory for long */
 	p = take_record(v);
@@ -178,8 +196,6 @@ int fl_proc_fork(struct fl_machine_view *v, struct fl_machine_view *child)
 		memcpy(p->comm, v->self->comm, sizeof(p->comm));
 		p->shares = v->self->shares = 1;
 		p->tail_ms = v->self->tail_ms;
-		/* until the child settles, the record lives and dies with its parent */
-		p->life = v->self->life;
 		r = use_record(child, p);
 		if (r < 0)
 			p->state = FL_PROC_DEAD;
@@ -196,14 +212,14 @@ void fl_proc_settle(struct fl_machine_view *v, u32 pid, u32 keeper_tid)
 	__atomic_store_n(&v->self->state, FL_PROC_LIVE, __ATOMIC_RELEASE);
 }
 
+u32 *fl_proc_born_at(struct fl_machine_view *child)
+{
+	return &child->self->born;
+}
+
 void fl_proc_born(struct fl_machine_view *child, u32 pid)
 {
-	u64 parent = child->procs[child->parent].life;
-	struct fl_proc who = {.pid = pid, .keeper_tid = pid};
-
-	/* unless the child has said so itself: its main thread, until it settles */
-	__atomic_compare_exchange_n(&child->self->life, &parent, who.life, false,
-		__ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+	__atomic_store_n(fl_proc_born_at(child), pid, __ATOMIC_RELEASE);
 }
 
 void fl_proc_unmap_child(struct fl_machine_view *child)
