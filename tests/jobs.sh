@@ -20,8 +20,8 @@ seconds() { # MS
 
 # run_job JOB LABEL: everything that is compared goes to $tmp/LABEL.*
 run_job() {
-	local start input=$tmp/input sample=$tmp/$2.sample
-	rm -rf "$tmp/run" "$tmp/tmpdir" "$tmp/$2.note" && mkdir "$tmp/run" && mkdir -m 1777 "$tmp/tmpdir"
+	local start input=$tmp/input sample=$tmp/$2.sample note=$tmp/$2.note
+	rm -rf "$tmp/run" "$tmp/tmpdir" "$note" && mkdir "$tmp/run" && mkdir -m 1777 "$tmp/tmpdir"
 	start=$(now_ms)
 	(
 		# shellcheck source=/dev/null
@@ -40,7 +40,7 @@ run_job() {
 native() {
 	local name=${1##*/}
 	[ -r "$FL_TOP/tests/programs/$1.sh" ] || { fail "$name" "no such job"; return 1; }
-	needs=()
+	needs=() sample_ms=10
 	# shellcheck source=/dev/null
 	. "$FL_TOP/tests/programs/$1.sh"
 	have "${needs[@]}" || { skip "$name" "$missing is not installed"; return 1; }

@@ -12,11 +12,13 @@
 # deterministic, and smaller when $quick is set.
 # shellcheck shell=bash disable=SC2034
 
-needs=()
+needs=() sample_ms=10
 
 # prefix is empty or `faultline run ... --`; sample is where the sampler's figures go.
+# sample_ms is the time between two samples. A line that the job writes to $note is shown,
+# and not compared.
 measured() {
-	"$SAMPLER" -t "$FL_TEST_TIMEOUT" -x faultline -o "$sample" -- "${prefix[@]}" "$@"
+	"$SAMPLER" -i "$sample_ms" -t "$FL_TEST_TIMEOUT" -x faultline -o "$sample" -- "${prefix[@]}" "$@"
 }
 
 # size FULL QUICK
