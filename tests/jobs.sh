@@ -40,10 +40,11 @@ run_job() {
 native() {
 	local name=${1##*/}
 	[ -r "$FL_TOP/tests/programs/$1.sh" ] || { fail "$name" "no such job"; return 1; }
-	needs=() sample_ms=10
+	needs=() sample_ms=10 why_not=''
 	# shellcheck source=/dev/null
 	. "$FL_TOP/tests/programs/$1.sh"
 	have "${needs[@]}" || { skip "$name" "$missing is not installed"; return 1; }
+	[ -z "$why_not" ] || { skip "$name" "$why_not"; return 1; }
 	rm -rf "$tmp/input" && mkdir "$tmp/input"
 	(cd "$tmp/input" && prepare) || { fail "$name" "its input cannot be made"; return 1; }
 	prefix=()

@@ -1,6 +1,6 @@
 # A shell that forks 2,000 times: subshells, substitutions, pipelines and commands,
 # with a list of words that parent and children change behind each other's back.
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 needs=(bash)
 
 prepare() {

@@ -1,6 +1,6 @@
 # git: a repository of some thousand commits from git fast-import, packed by several
 # threads and processes, checked, and read back.
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 needs=(git awk)
 
 # Each commit changes three of 200 files in one place, as people do.

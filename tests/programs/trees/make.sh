@@ -1,5 +1,5 @@
 # make -j4 of a C project, which is this one: the same objects as natively.
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 needs=(make gcc)
 
 prepare() {

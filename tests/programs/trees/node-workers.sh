@@ -1,6 +1,6 @@
 # node with worker threads, each with a heap of its own, and child processes of all
 # kinds: fork with messages, spawn with pipes, exec, and one that is killed.
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 needs=(/usr/bin/node)
 
 prepare() {

@@ -1,6 +1,6 @@
 # python's multiprocessing with the start method fork: lists that the children read
 # while the parent changes them, that they change themselves, and a shared array.
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 needs=(/usr/bin/python3)
 
 prepare() {

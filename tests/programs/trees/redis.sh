@@ -42,7 +42,10 @@ saves() {
 	status=$?
 	[ "$result" -eq 0 ] || tail -n 20 log >&2
 	rm -f socket
-	[ "$status" -eq 0 ] && [ "$result" -eq 0 ] || { rm -rf ./*; return $((status ? status : 1)); }
+	if [ "$status" -ne 0 ] || [ "$result" -ne 0 ]; then
+		rm -rf ./*
+		return $((status ? status : 1))
+	fi
 
 	redis-server "${options[@]}" --logfile "$PWD/log.check" >/dev/null &
 	server=$!
