@@ -72,13 +72,14 @@ prepare() {
 		ask -c "SELECT count(bt_index_parent_check(indexrelid, true, true)) > 100 FROM pg_index
 			JOIN pg_class ON pg_class.oid = indexrelid JOIN pg_am ON pg_am.oid = relam
 			WHERE amname = 'btree' AND relpersistence <> 't' AND indisvalid"
-		pg_amcheck --all --jobs=2 --heapallindexed
+		pg_amcheck --database=postgres --jobs=2 --heapallindexed
 		stop
 		start
 		sums "$n"
 		ask -c "SELECT count(bt_index_check(c.oid, true)) FROM pg_class AS c WHERE relkind = 'i' AND relname ~ 'pgbench'"
 		stop
-		grep -E "PANIC|FATAL|ERROR|terminated|shut down abnormally|was interrupted" log || echo "a clean log"
+		# A fast shutdown may meet autovacuum at work.
+		grep -E "PANIC|FATAL|ERROR|terminated|was interrupted" log | grep -v "administrator command" || echo "a clean log"
 	SH
 }
 
