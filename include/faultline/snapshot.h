@@ -53,7 +53,8 @@ struct fl_snap_vma {
 
 /* pte: bits 0-2 state (0 none, 1 zero, 2 present, 3 soft: set aside in memory,
  * 4 in swap, 5 being read), 3 dirty, 4 accessed, 5 write-protected, 6 shared by
- * fork, 12-43 frame or swap slot. */
+ * fork, 12-43 frame or swap slot. Dirty is that of the frame now: it has no copy
+ * in swap that is still right. */
 struct fl_snap_page {
 	uint64_t va;
 	uint64_t pte;
@@ -79,7 +80,8 @@ struct fl_snapshot {
 	uint64_t ram_bytes;	/* the budget; 0: unlimited */
 	struct fl_proc_stats stats;
 	uint32_t engine_moves;	/* 1: UFFDIO_MOVE, 0: copies */
-	uint32_t nr_vmas, nr_ranges, pad;
+	uint32_t nr_vmas, nr_ranges;
+	uint32_t mm_users;	/* threads of the program */
 	uint64_t nr_pages;
 	uint64_t vmas_at, pages_at, ranges_at;	/* from the start of the file */
 };

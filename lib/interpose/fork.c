@@ -91,6 +91,8 @@ static enum fl_action new_thread(u64 flags, u64 tls, u64 tid_at)
 	fl_lock(&fl.pager.lock);
 	fl_follow_restore(&fl.handler.follow);
 	fl_mm_borrowed(flags);
+	if (flags & CLONE_THREAD)
+		fl_sample_new_thread(&fl.pager);
 	if ((flags & CLONE_THREAD) && (flags & CLONE_SETTLS) && (flags & CLONE_PARENT_SETTID))
 		fl_follow_thread(&fl.handler.follow, &fl.arena, tls, tid_at, 0);
 	fl_unlock(&fl.pager.lock);

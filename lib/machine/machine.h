@@ -27,7 +27,6 @@
 #include "swap/slots.h"
 
 #define FL_MACHINE_MAGIC	0x31656e696c746c66ull
-#define FL_MACHINE_VERSION 1
 #define FL_NR_PROCS	4096
 
 enum fl_proc_state {
@@ -58,6 +57,9 @@ struct fl_proc {
 	u32 tail_ms;	/* since when its oldest page is in use (fl_now_ms) */
 	u32 shares;	/* it has forked, or was: frames may be shared */
 	u32 shed;	/* asked to give up pages that others have given up */
+	u32 helpers;	/* threads of ours in it */
+	u32 threads;	/* the program's own, as last sampled */
+	u32 threads_peak;
 	char comm[16];
 	struct fl_proc_stats stats;
 };
@@ -100,6 +102,9 @@ struct fl_machine {
 	u64 held_stride;	/* bytes of one process's two bitmaps */
 	u64 held_slots_at;	/* second bitmap, from the start of the first */
 };
+
+/* Changes with the layout: libraries and tools of different builds may meet in one machine. */
+#define FL_MACHINE_VERSION ((u32)(sizeof(struct fl_machine) << 16 | sizeof(struct fl_proc)))
 
 /* One process's view of its tree. */
 struct fl_machine_view {
@@ -194,6 +199,12 @@ void fl_proc_ring(struct fl_proc *p);
 /* Waits for that, unless it has happened since the doorbell read seen, or for
  * timeout_ns (0: for ever). The process's kswapd only. */
 void fl_proc_wait(struct fl_proc *p, u32 seen, u64 timeout_ns);
+
+/* Whether who the record names has ended, or become another program. */
+bool fl_proc_is_gone(const struct fl_proc *p);
+
+/* How many threads the program has. */
+void fl_proc_threads(struct fl_proc *p, u32 threads);
 
 /* A process's unmanaged memory as it is now. */
 void fl_proc_unmanaged(struct fl_machine *t, struct fl_proc *p, u64 bytes);

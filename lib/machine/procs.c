@@ -29,7 +29,7 @@ const u64 *fl_held_of(const struct fl_machine_view *v, u32 proc, u64 **ret_map)
  * matters: a maker who is gone cannot make a child any more, so a number that is
  * still missing then never comes.
  */
-static bool is_gone(const struct fl_proc *p)
+bool fl_proc_is_gone(const struct fl_proc *p)
 {
 	u32 state = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE), born;
 	struct fl_proc who = {.life = __atomic_load_n(&p->life, __ATOMIC_ACQUIRE)};
@@ -81,6 +81,12 @@ void fl_proc_unmanaged(struct fl_machine *t, struct fl_proc *p, u64 bytes)
 	p->stats.unmanaged_peak_bytes = fl_max(p->stats.unmanaged_peak_bytes, bytes);
 }
 
+void fl_proc_threads(struct fl_proc *p, u32 threads)
+{
+	p->threads = threads;
+	p->threads_peak = fl_max(p->threads_peak, threads);
+}
+
 void fl_stats_fold(struct fl_proc_stats *to, const struct fl_proc_stats *from)
 {
 	for (int i = 0; i < FL_NR_COUNTERS; i++)
@@ -105,7 +111,7 @@ static struct fl_proc *take_record(struct fl_machine_view *v)
 		p = &v->procs[t->nr_procs];
 	} else {
 		for (u32 i = 0; i < FL_NR_PROCS && !p; i++) {
-			if (is_gone(&v->procs[i])) {
+			if (fl_proc_is_gone(&v->procs[i])) {
 				release_held(v, &v->procs[i]);
 				v->procs[i].state = FL_PROC_DEAD;
 			}
@@ -119,6 +125,7 @@ static struct fl_proc *take_record(struct fl_machine_view *v)
 		memset(p, 0, sizeof(*p));
 	}
 	p->maker = fl_gettid();
+	p->helpers = 1; /* the keeper */
 	p->stats.start_ns = fl_now_ns();
 	__atomic_store_n(&p->state, FL_PROC_NEW, __ATOMIC_RELEASE);
 	t->nr_procs += p == &v->procs[t->nr_procs];
@@ -147,7 +154,7 @@ static u32 reap(struct fl_machine_view *v)
 	u32 n = 0;
 
 	for (u32 i = 0; i < t->nr_procs; i++)
-		if (&v->procs[i] != v->self && is_gone(&v->procs[i])) {
+		if (&v->procs[i] != v->self && fl_proc_is_gone(&v->procs[i])) {
 			release_held(v, &v->procs[i]);
 			v->procs[i].state = FL_PROC_DEAD;
 			n++;

@@ -81,6 +81,7 @@ static void fill_head(struct fl_snapshot *s)
 		.stats = p->machine.self->stats,
 		.engine_moves = p->host->can_move,
 		.nr_ranges = fl.nr_internal,
+		.mm_users = mm->mm_users,
 	};
 	memcpy(s->comm, p->machine.self->comm, sizeof(s->comm));
 }
@@ -110,6 +111,19 @@ static void fill_vmas(struct fl_snapshot *s, struct fl_snap_vma *out)
 	}
 }
 
+/* A page that was written to swap, or read from there, is clean from then on,
+ * whatever the pte has kept of its life before. */
+static u64 pte_now(u64 pte)
+{
+	bool in_memory = fl_pte_state(pte) == FL_PTE_PRESENT || fl_pte_state(pte) == FL_PTE_SOFT;
+	struct fl_page page = {0};
+
+	if (in_memory)
+		page = fl.pager.pages.page[fl_pte_payload(pte)];
+	return fl_page_has(page, FL_PG_DIRTY) ? fl_pte_with(pte, FL_PTE_DIRTY) :
+						fl_pte_without(pte, FL_PTE_DIRTY);
+}
+
 static void fill_pages(struct fl_snapshot *s, struct fl_snap_page *out)
 {
 	struct fl_vma *v;
@@ -119,7 +133,7 @@ static void fill_pages(struct fl_snapshot *s, struct fl_snap_page *out)
 		if (v->owner == FL_OWNER_MANAGED)
 			for (u64 va = v->start; (ptep = fl_pt_next(&fl.pager.mm, &va, v->end));
 				va += FL_PAGE_SIZE)
-				out[s->nr_pages++] = (struct fl_snap_page){va, *ptep};
+				out[s->nr_pages++] = (struct fl_snap_page){va, pte_now(*ptep)};
 }
 
 /* The memory file, or -errno. Lock held. */

@@ -141,13 +141,15 @@ static int enter(struct fl_vma *v)
 			at = stop;
 			continue;
 		}
-		/* up to the next managed VMA all is the kernel's */
+		/* the kernel's, up to the next border of ours; the list that it is
+		 * read from does not say which are stacks of threads */
 		stop = end;
-		for (; old && old->start < end; old = old->next)
-			if (old->owner == FL_OWNER_MANAGED) {
-				stop = old->start;
-				break;
-			}
+		if (old && old->start > at)
+			stop = fl_min(old->start, end);
+		else if (old) {
+			stop = fl_min(old->end, end);
+			piece.flags |= v->flags & FL_VM_FILE ? 0 : old->flags & FL_VM_STACK;
+		}
 		piece.start = at;
 		piece.end = stop;
 		piece.pgoff += (at - v->start) >> FL_PAGE_SHIFT;

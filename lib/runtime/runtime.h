@@ -64,6 +64,7 @@ int fl_control_serve(struct fl_handler *h);
 
 /* sample.c: what is not managed, and our own tables. */
 void fl_sample(struct fl_handler *h);
+void fl_sample_new_thread(struct fl_pager *p); /* one is about to be made */
 
 /* maps.c: makes the mirror agree with /proc/self/maps about what is not
  * managed, and drops what is gone. Lock held. 0 or -errno. */

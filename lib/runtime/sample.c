@@ -4,12 +4,17 @@
  * The kernel's count of the process's anonymous pages, less the frames whose
  * storage exists, less nothing else. Taken now and then with the lock held, so
  * that no frame is between the two counts.
+ *
+ * With it what else a process says of itself and may change at any time: its
+ * name, and how many threads it has.
  */
 #include "runtime/runtime.h"
 #include "arch/x86_64/entry.h"
 #include "arch/x86_64/syscall.h"
 
 #include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
 
 static u64 number(const char **s)
 {
@@ -22,20 +27,28 @@ static u64 number(const char **s)
 	return v;
 }
 
+/* The file's beginning, as a string. Its length, 0 if there is none. */
+static u32 read_file(const char *path, char *buf, u32 size)
+{
+	long fd = fl_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC), n;
+
+	if (fd < 0)
+		return 0;
+	n = fl_syscall(SYS_read, fd, buf, size - 1);
+	fl_syscall(SYS_close, fd);
+	n = n > 0 ? n : 0;
+	buf[n] = 0;
+	return (u32)n;
+}
+
 static u64 anon_pages(void)
 {
 	char buf[128];
 	const char *s = buf;
-	long fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/statm", O_RDONLY | O_CLOEXEC), n;
 	u64 resident, shared;
 
-	if (fd < 0)
+	if (!read_file("/proc/self/statm", buf, sizeof(buf)))
 		return 0;
-	n = fl_syscall(SYS_read, fd, buf, sizeof(buf) - 1);
-	fl_syscall(SYS_close, fd);
-	if (n <= 0)
-		return 0;
-	buf[n] = 0;
 	number(&s);
 	resident = number(&s);
 	shared = number(&s);
@@ -51,6 +64,37 @@ static u64 bookkeeping_bytes(void)
 		p->machine.self->held * per_frame + p->mm.swap_ents * 2;
 }
 
+/* The program's name is its main thread's: prctl(2) would give our own. */
+static void sample_comm(struct fl_proc *self)
+{
+	char comm[32];
+	u32 n = read_file("/proc/self/comm", comm, sizeof(comm));
+
+	if (!n)
+		return;
+	if (comm[n - 1] == '\n')
+		comm[--n] = 0;
+	n = fl_min(n, (u32)sizeof(self->comm) - 1);
+	memcpy(self->comm, comm, n);
+	self->comm[n] = 0;
+}
+
+/*
+ * The kernel's mm_users, but for processes that borrow the memory (vfork, clone
+ * with CLONE_VM): they are processes of their own in every list. A folder has a link
+ * for each folder in it, and two for itself.
+ */
+static void sample_threads(struct fl_pager *p)
+{
+	struct fl_proc *self = p->machine.self;
+	struct stat st;
+
+	if (fl_syscall(SYS_stat, "/proc/self/task", &st) < 0 || st.st_nlink < 3 + self->helpers)
+		return;
+	p->mm.mm_users = (u32)st.st_nlink - 2 - self->helpers;
+	fl_proc_threads(self, p->mm.mm_users);
+}
+
 void fl_sample(struct fl_handler *h)
 {
 	struct fl_pager *p = h->pager;
@@ -62,6 +106,15 @@ void fl_sample(struct fl_handler *h)
 	fl_proc_unmanaged(p->machine.t, p->machine.self, anon > ours ? anon - ours : 0);
 	s->bookkeeping_bytes = bookkeeping_bytes();
 	s->bookkeeping_peak_bytes = fl_max(s->bookkeeping_peak_bytes, s->bookkeeping_bytes);
+	sample_comm(p->machine.self);
+	sample_threads(p);
 	fl_pager_update_stats(p);
 	fl_maybe_start_kswapd();
+}
+
+/* If it cannot be made after all the peak is one too high. */
+void fl_sample_new_thread(struct fl_pager *p)
+{
+	sample_threads(p);
+	fl_proc_threads(p->machine.self, ++p->mm.mm_users);
 }

@@ -65,6 +65,7 @@ static void start_kswapd(struct fl_pager *p)
 	fl.kswapd_started = true;
 	if (fl_thread_start(fl.kswapd_stack, kswapd, p, "fl-kswapd") < 0)
 		p->dead(p, "no thread can be made for reclaim: is a limit on processes (ulimit -u) in force?");
+	p->machine.self->helpers = 2;
 }
 
 void fl_kick_kswapd(struct fl_pager *p)
