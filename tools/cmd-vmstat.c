@@ -14,8 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HEADER_EVERY   20
-#define MAX_INTERVAL_S 86400.0
+#define HEADER_EVERY 20
 
 struct options {
 	int pid;
@@ -48,12 +47,7 @@ static error_t parse_argument(struct options *o, char *arg, unsigned int nr)
 	case 0:
 		return parse_pid(arg, &o->pid);
 	case 1:
-		o->interval_s = strtod(arg, &end);
-		if (*end || end == arg ||
-			!(o->interval_s >= 0.01 && o->interval_s <= MAX_INTERVAL_S))
-			return bad_option(
-				"INTERVAL %s: not a time: use seconds from 0.01 to 86400", arg);
-		return 0;
+		return parse_interval("INTERVAL", arg, &o->interval_s);
 	case 2:
 		o->count = strtoul(arg, &end, 10);
 		if (errno || *end || end == arg || *arg == '-' || !o->count)

@@ -30,6 +30,7 @@ struct command {
 
 int cmd_run(int argc, char **argv);
 int cmd_maps(int argc, char **argv);
+int cmd_ps(int argc, char **argv);
 int cmd_vmstat(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 
@@ -46,5 +47,8 @@ int bad_option(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* A process number. EINVAL after a message. */
 int parse_pid(const char *text, int *ret_pid);
+
+/* A time in seconds; what names the option or argument. EINVAL after a message. */
+int parse_interval(const char *what, const char *text, double *ret_s);
 
 #endif

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MAX_INTERVAL_S 86400.0
+
 struct parse {
 	const struct argp *command;
 	void *input;
@@ -42,6 +44,16 @@ int parse_pid(const char *text, int *ret_pid)
 	if (errno || *end || end == text || n <= 0 || n > INT32_MAX)
 		return bad_option("PID %s: not a process number: use one that ps shows", text);
 	*ret_pid = (int)n;
+	return 0;
+}
+
+int parse_interval(const char *what, const char *text, double *ret_s)
+{
+	char *end;
+
+	*ret_s = strtod(text, &end);
+	if (*end || end == text || !(*ret_s >= 0.01 && *ret_s <= MAX_INTERVAL_S))
+		return bad_option("%s %s: not a time: use seconds from 0.01 to 86400", what, text);
 	return 0;
 }
 

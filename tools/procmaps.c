@@ -1,47 +1,11 @@
 /* /proc/PID/maps; see procmaps.h. */
 #include "procmaps.h"
+#include "proc.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-static int read_all(const char *path, char **ret_text)
-{
-	size_t size = 1 << 16, len = 0;
-	char *text = malloc(size);
-	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
-	ssize_t n = 1;
-
-	if (fd < 0)
-		err = -errno;
-	while (!err && text && n) {
-		if (size - len < 1 << 15) {
-			char *more = realloc(text, size *= 2);
-
-			if (!more)
-				free(text);
-			text = more;
-			continue;
-		}
-		n = read(fd, text + len, size - len - 1);
-		if (n < 0)
-			err = -errno;
-		else
-			len += (size_t)n;
-	}
-	if (fd >= 0)
-		close(fd);
-	if (!text)
-		return -ENOMEM;
-	text[len] = 0;
-	*ret_text = text;
-	if (err)
-		free(text);
-	return err;
-}
 
 /* start-end rwxp offset major:minor inode   name */
 static bool parse_line(char *line, struct proc_map *m)
@@ -68,13 +32,13 @@ static bool parse_line(char *line, struct proc_map *m)
 
 int proc_maps_read(int pid, struct proc_maps *ret)
 {
-	size_t lines = 0;
+	size_t lines = 0, len;
 	char path[64];
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
 	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	err = read_all(path, &ret->text);
+	err = proc_read_all(path, &ret->text, &len);
 	if (err)
 		return err;
 	for (const char *s = ret->text; *s; s++)

@@ -1,0 +1,91 @@
+/* Files of /proc; see proc.h. */
+#include "proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int proc_read_all(const char *path, char **ret_text, size_t *ret_len)
+{
+	size_t size = 1 << 16, len = 0;
+	char *text = malloc(size);
+	int fd = open(path, O_RDONLY | O_CLOEXEC), err = 0;
+	ssize_t n = 1;
+
+	if (fd < 0)
+		err = -errno;
+	while (!err && text && n) {
+		if (size - len < 1 << 15) {
+			char *more = realloc(text, size *= 2);
+
+			if (!more)
+				free(text);
+			text = more;
+			continue;
+		}
+		n = read(fd, text + len, size - len - 1);
+		if (n < 0)
+			err = -errno;
+		else
+			len += (size_t)n;
+	}
+	if (fd >= 0)
+		close(fd);
+	if (!text)
+		return -ENOMEM;
+	if (err) {
+		free(text);
+		return err;
+	}
+	text[len] = 0;
+	*ret_text = text;
+	*ret_len = len;
+	return 0;
+}
+
+/* The name stands in parentheses and may have any in it: the last one ends it. */
+bool proc_stat_read(int pid, struct proc_stat *ret)
+{
+	char path[64], *text, *name, *end;
+	size_t len;
+	bool ok = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (proc_read_all(path, &text, &len))
+		return false;
+	name = strchr(text, '(');
+	end = strrchr(text, ')');
+	memset(ret, 0, sizeof(*ret));
+	if (name && end) {
+		*end = 0;
+		snprintf(ret->comm, sizeof(ret->comm), "%s", name + 1);
+		ok = sscanf(end + 1,
+			     " %c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %u",
+			     &ret->state, &ret->ppid, &ret->threads) == 3;
+	}
+	free(text);
+	return ok;
+}
+
+char *proc_command(int pid, const char *comm)
+{
+	char path[64], *text = NULL, *name = NULL;
+	size_t len = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
+	if (proc_read_all(path, &text, &len) == 0 && text[0]) {
+		while (len && (!text[len - 1] || text[len - 1] == ' '))
+			text[--len] = 0;
+		for (size_t i = 0; i < len; i++)
+			if (!text[i])
+				text[i] = ' ';
+		return text;
+	}
+	free(text);
+	if (asprintf(&name, "[%s]", comm) < 0)
+		abort();
+	return name;
+}
