@@ -96,6 +96,9 @@ void fl_runtime_child(void)
 	fl.uffd.nr_move = &p->machine.self->stats.counter[FL_C_uffd_move];
 	fl.uffd.nr_copy = &p->machine.self->stats.counter[FL_C_uffd_copy];
 	fl_pager_fork_child(p);
+	/* locks on memory are not inherited; all of a VMA changes: no node is needed */
+	fl_mm_change(&p->mm, 0, 1ull << 47, 0, FL_VM_LOCKED | FL_VM_LOCKONFAULT);
+	fl.mlock_future = fl.mlock_future_onfault = false;
 
 	r = fl_uffd_open(&fl.uffd, fl.dev_fd, !fl.uffd.host.can_move);
 	if (r < 0 || !renew_pool(p)) {
