@@ -62,7 +62,10 @@ static const char *name_of(const struct proc_maps *maps, const struct fl_snap_vm
 {
 	const struct proc_map *m = proc_maps_find(maps, v->start);
 
-	return m && m->start <= v->start ? m->name : "";
+	if (m && m->start <= v->start && *m->name)
+		return m->name;
+	/* the page below, where nothing may be, was mapped with it */
+	return v->flags & MAP_FLAG_STACK ? "[thread stack]" : "";
 }
 
 static void print_vma(const struct fl_snap_vma *v, const char *name)
@@ -98,13 +101,14 @@ static void print_table(const struct snapshot *s, const struct proc_maps *maps)
 	}
 	printf("%-40s %9lu %9lu %9lu KiB\n", "total managed by Faultline", kib(present), kib(soft),
 		kib(swapped));
+	printf("%-40s %9u\n", "threads", s->head->mm_users);
 }
 
 static void print_json(int pid, const struct snapshot *s, const struct proc_maps *maps)
 {
 	printf("{\"pid\": %d, \"comm\": ", pid);
 	json_string(s->head->comm);
-	printf(", \"vmas\": [");
+	printf(", \"threads\": %u, \"vmas\": [", s->head->mm_users);
 	for (u32 i = 0; i < s->head->nr_vmas; i++) {
 		const struct fl_snap_vma *v = &s->vmas[i];
 		char perms[5];

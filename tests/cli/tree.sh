@@ -14,6 +14,7 @@ have jq || skip_all "jq is not installed"
 cat >"$tmp/tree.py" <<-'PY'
 	import ctypes, mmap, os, sys, threading
 	MB = 1 << 20
+	libc = ctypes.CDLL(None)
 	def say(who):
 	    os.write(1, b"%s %d\n" % (who, os.getpid()))
 	def wait():
@@ -25,9 +26,13 @@ cat >"$tmp/tree.py" <<-'PY'
 	    for i in range(0, 4 * MB, 4096):
 	        area[i] = 99
 	    if os.fork() == 0:
-	        ctypes.CDLL(None).prctl(15, b"a \"name\")", 0, 0, 0)
+	        libc.prctl(15, b"a \"name\")", 0, 0, 0)
 	        for _ in range(2):
 	            threading.Thread(target=wait).start()
+	        # memory that is found in /proc, which does not tell stacks from the rest
+	        segment = libc.shmget(0, 4096, 0o600)
+	        libc.shmat(segment, None, 0)
+	        libc.shmctl(segment, 0, None)
 	        say(b"grandchild")
 	        wait()
 	    else:
@@ -109,6 +114,15 @@ if grep -q "^ *$parent .*python3 $tmp/tree.py$" "$tmp/out"; then
 else
 	fail "ps of all, wide" "process $parent is not there with all its words" "$tmp/out" "$tmp/err"
 fi
+ran "$FAULTLINE" maps "$grandchild"
+expect_status "maps" 0 && {
+	stacks=$(grep -c ' rw-p .* \[thread stack\]$' "$tmp/out")
+	if [ "$stacks" -eq 2 ] && grep -q '^threads  *3$' "$tmp/out"; then
+		pass "maps names the stacks of threads"
+	else
+		fail "maps names the stacks of threads" "$stacks of 2, or not 3 threads" "$tmp/out"
+	fi
+}
 kill -STOP "$child"
 until grep -q "^State:.T" "/proc/$child/status"; do
 	sleep 0.01 # it stops on its way back from the kernel
