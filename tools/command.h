@@ -31,6 +31,7 @@ struct command {
 int cmd_run(int argc, char **argv);
 int cmd_maps(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
+int cmd_smaps(int argc, char **argv);
 int cmd_vmstat(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 

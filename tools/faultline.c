@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{"run", cmd_run, "run a program in a fixed amount of memory"},
 	{"ps", cmd_ps, "show the trees of processes, and what each has of the memory"},
 	{"maps", cmd_maps, "show a process's memory areas and who manages them"},
+	{"smaps", cmd_smaps, "show a process's memory areas as /proc/PID/smaps does"},
 	{"vmstat", cmd_vmstat, "show a process's counters, once or at an interval"},
 	{"check", cmd_check, "compare a process's bookkeeping with the kernel's"},
 	{"help", cmd_help, "show this, or the help of a command"},

@@ -8,7 +8,7 @@
 #include <string.h>
 
 /* start-end rwxp offset major:minor inode   name */
-static bool parse_line(char *line, struct proc_map *m)
+bool proc_maps_parse(char *line, struct proc_map *m)
 {
 	unsigned long start, end, offset, ino;
 	unsigned int major, minor;
@@ -50,7 +50,7 @@ int proc_maps_read(int pid, struct proc_maps *ret)
 	}
 	for (char *line = ret->text, *end; (end = strchr(line, '\n')); line = end + 1) {
 		*end = 0;
-		if (parse_line(line, &ret->map[ret->n]))
+		if (proc_maps_parse(line, &ret->map[ret->n]))
 			ret->n++;
 	}
 	return 0;

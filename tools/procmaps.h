@@ -14,6 +14,8 @@
 #define MAP_FLAG_EXEC	   4u
 #define MAP_FLAG_SHARED	   8u
 #define MAP_FLAG_GROWSDOWN (1u << 4)
+#define MAP_FLAG_LOCKED	   (1u << 5)
+#define MAP_FLAG_STACK	   (1u << 12) /* a thread's */
 #define MAP_FLAG_FILE	   (1u << 16)
 
 struct proc_map {
@@ -33,6 +35,9 @@ struct proc_maps {
 /* 0 or -errno. */
 int proc_maps_read(int pid, struct proc_maps *ret);
 void proc_maps_free(struct proc_maps *m);
+
+/* One line without its newline; name points into it. False if it is none. */
+bool proc_maps_parse(char *line, struct proc_map *m);
 
 /* The first map that ends above addr, or NULL. */
 const struct proc_map *proc_maps_find(const struct proc_maps *m, u64 addr);

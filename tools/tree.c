@@ -107,6 +107,13 @@ u16 *tree_refs(const struct tree *t)
 	return tree_read(t, t->machine.refs_at, (u64)t->machine.zone.fresh * sizeof(u16));
 }
 
+u16 *tree_slot_counts(const struct tree *t)
+{
+	const struct fl_machine *m = &t->machine;
+
+	return tree_read(t, m->slot_count_at, (u64)m->slots.nr_slots * sizeof(u16));
+}
+
 u64 *tree_held_frames(const struct tree *t, u32 proc)
 {
 	const struct fl_machine *m = &t->machine;

@@ -47,6 +47,9 @@ void *tree_read(const struct tree *t, u64 at, u64 bytes);
 u16 *tree_refs(const struct tree *t);
 u64 *tree_held_frames(const struct tree *t, u32 proc);
 
+/* The users of each slot of the swap file, machine.slots.nr_slots. */
+u16 *tree_slot_counts(const struct tree *t);
+
 /* Whether the record is that of a process which runs under Faultline now. */
 bool tree_is_live(const struct fl_proc *p);
 
