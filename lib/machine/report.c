@@ -18,6 +18,7 @@
 #endif
 
 #define SUMMARY_BYTES 4096u
+#define SUMMARY_PROCS 10u /* processes that have a line each */
 #define JSON_BYTES    4096u /* what is not a process */
 #define PROC_BYTES    3072u /* one process, all numbers at their longest */
 
@@ -102,6 +103,71 @@ static void add_swap_line(struct fl_text *t, const struct fl_machine *m, const u
 	fl_text_add(t, " there at most\n");
 }
 
+/* Right-aligned in width columns, and a space before. */
+static void add_column(struct fl_text *t, size_t width, const char *text, size_t len)
+{
+	fl_text_add(t, " ");
+	for (; len < width; width--)
+		fl_text_add(t, " ");
+	fl_text_add(t, "%s", text);
+}
+
+static void add_number(struct fl_text *t, size_t width, u64 n)
+{
+	char buf[24];
+
+	add_column(t, width, buf, fl_format(buf, sizeof(buf), "%lu", n));
+}
+
+static void add_proc_line(struct fl_text *t, const struct fl_proc *p)
+{
+	char peak[32], comm[sizeof(p->comm) + 1] = "";
+	struct fl_text bytes = {peak, sizeof(peak), 0};
+
+	for (size_t i = 0; i < sizeof(p->comm) && p->comm[i]; i++)
+		comm[i] = p->comm[i] < 0x20 || p->comm[i] == 0x7f ? '?' : p->comm[i];
+	add_bytes(&bytes, p->stats.rss_peak_bytes);
+	fl_text_add(t, "faultline: ");
+	add_number(t, 10, p->pid);
+	add_number(t, 10, p->ppid);
+	add_column(t, 11, peak, bytes.len);
+	add_number(t, 11, p->stats.counter[FL_C_pgfault]);
+	add_number(t, 10, p->stats.counter[FL_C_pgfault_cow]);
+	fl_text_add(t, "  %s\n", comm);
+}
+
+static bool before(const struct fl_proc *a, const struct fl_proc *b)
+{
+	u64 x = a->stats.counter[FL_C_pgfault], y = b->stats.counter[FL_C_pgfault];
+
+	return x > y || (x == y && a < b);
+}
+
+/* Those with the most faults, in this order; each is found by one walk through all. */
+static void add_proc_lines(struct fl_text *t, const struct fl_machine_view *v, u64 all_faults)
+{
+	u32 nr_procs = fl_min(v->t->nr_procs, (u32)FL_NR_PROCS), shown = 0;
+	const struct fl_proc *last = NULL;
+
+	fl_text_add(t, "faultline:         pid     parent    peak rss      faults  COW breaks  command\n");
+	for (; shown < SUMMARY_PROCS; shown++) {
+		const struct fl_proc *next = NULL;
+
+		for (const struct fl_proc *p = v->procs; p < v->procs + nr_procs; p++)
+			if (p->state != FL_PROC_FREE && (!last || before(last, p)) &&
+				(!next || before(p, next)))
+				next = p;
+		if (!next)
+			break;
+		add_proc_line(t, next);
+		all_faults -= next->stats.counter[FL_C_pgfault];
+		last = next;
+	}
+	if (v->t->nr_seen > shown)
+		fl_text_add(t, "faultline:   and %u more with %lu faults\n", v->t->nr_seen - shown,
+			all_faults);
+}
+
 void fl_report_summary(const struct fl_machine_view *v, int fd)
 {
 	const struct fl_machine *m = v->t;
@@ -121,6 +187,8 @@ void fl_report_summary(const struct fl_machine_view *v, int fd)
 	fl_text_add(&t, " of stacks and the like at most\nfaultline: bookkeeping: ");
 	add_bytes(&t, sum.bookkeeping_peak_bytes);
 	fl_text_add(&t, " in one process at most\n");
+	if (m->nr_seen > 1)
+		add_proc_lines(&t, v, sum.counter[FL_C_pgfault]);
 	write_all(fd, &t);
 }
 
@@ -188,6 +256,9 @@ static void add_proc(struct fl_text *t, const struct fl_proc *p, u64 now_ns)
 	fl_text_add(t, "    {\n      \"pid\": %u,\n      \"ppid\": %u,\n      \"comm\": ", p->pid,
 		p->ppid);
 	add_string(t, p->comm, sizeof(p->comm));
+	fl_text_add(t, ",\n      \"alive\": %s,\n      \"threads\": %u,\n      \"threads_peak\": %u",
+		p->state == FL_PROC_LIVE && !fl_proc_is_gone(p) ? "true" : "false", p->threads,
+		p->threads_peak);
 	fl_text_add(t, ",\n      \"rss_bytes\": %lu,\n      \"rss_peak_bytes\": %lu,\n",
 		s->rss_bytes, s->rss_peak_bytes);
 	fl_text_add(t, "      \"swap_bytes\": %lu,\n", s->swap_bytes);

@@ -10,7 +10,7 @@
 
 #include "machine/machine.h"
 
-/* At most ten lines on fd. */
+/* Eight lines on fd, and if there was more than one process at most twelve about them. */
 void fl_report_summary(const struct fl_machine_view *v, int fd);
 
 /* The JSON of --stats to path ("-": standard error). 0 or -errno. */

@@ -152,7 +152,38 @@ else
 	skip "another user's processes" "needs root"
 fi
 kill -KILL "$grandchild"
+while [ -e "/proc/$grandchild/status" ] && ! grep -q "^State:.Z" "/proc/$grandchild/status"; do
+	sleep 0.01 # its parent has not asked for it, or init has
+done
 ends "the tree ends"
+cp "$tmp/stats" "$tmp/out"
+json "--stats names processes as they are called" '[.processes[] | select(.pid == $g).comm] == ["a \"name\")"]'
+json "--stats counts threads" '[.processes[] | select(.pid == $g or .pid == $c).threads_peak] | sort == [1, 3]'
+json "--stats knows who has ended" '[.processes[] | select(.pid == $p or .pid == $g).alive] == [false, false]'
+
+# A daemon outlives the program; its end is that of its standard input.
+"$FAULTLINE" run --quiet --stats "$tmp/stats" -- /usr/bin/python3 -c \
+	'import os; os.fork() or os.read(0, 1)' <"$tmp/in" &
+tool=$!
+exec 7>"$tmp/in"
+wait "$tool"
+cp "$tmp/stats" "$tmp/out"
+json "--stats knows who still runs" '[.processes[].alive] | sort == [false, true]'
+exec 7>&-
+
+# The summary: a line for each process, ten at most.
+for n in 0 2 14; do
+	ran "$FAULTLINE" run -- bash -c "for ((i = 0; i < $n; i++)); do (:); done"
+	lines=$(grep -c '^faultline:  *[0-9]* .* bash$' "$tmp/err")
+	more=$(sed -n 's/^faultline:   and \([0-9]*\) more with [0-9]* faults$/\1/p' "$tmp/err")
+	want=$((n == 0 ? 0 : n < 10 ? n + 1 : 10))
+	if [ "$lines" -eq $want ] && [ "${more:-0}" -eq $((n < 10 ? 0 : n - 9)) ] &&
+		[ "$(awk 'length > 100' "$tmp/err")" = "" ]; then
+		pass "the summary with $n children"
+	else
+		fail "the summary with $n children" "not $want lines of processes" "$tmp/err"
+	fi
+done
 ran "$FAULTLINE" ps "$parent"
 expect_error "ps of a tree that has ended" 1 "$parent"
 for i in x -1 0 0.001 99999999; do
