@@ -9,6 +9,9 @@
 /* struct fl_snap_page.pte; faultline/snapshot.h has the picture. */
 #define PTE_STATE   7u
 #define PTE_PRESENT 2u
+#define PTE_SOFT    3u
+#define PTE_SWAP    4u
+#define PTE_SWAPIN  5u
 #define PTE_WP	    (1u << 5)
 
 static void describe_mirror(char *buf, u64 pte)
@@ -29,12 +32,36 @@ static void describe_kernel(char *buf, u32 state)
 		state & KPAGE_WP ? ", write-protected" : "");
 }
 
+static bool has_bit(const u64 *map, u64 bits, u64 i)
+{
+	return i < bits && map[i / 64] >> i % 64 & 1;
+}
+
+/* What the pte names must be counted for the process, or it is given to another one. */
+static void judge_holding(struct check *c, u64 va, u64 pte)
+{
+	u64 state = pte & PTE_STATE, at = pte >> 12 & UINT32_MAX;
+	bool frame = state == PTE_PRESENT || state == PTE_SOFT || state == PTE_SWAPIN;
+	bool held = true;
+	char mirror[CHECK_WHAT];
+
+	if (frame && c->held_frames)
+		held = has_bit(c->held_frames, c->nr_frames, at);
+	else if (state == PTE_SWAP && c->held_slots)
+		held = has_bit(c->held_slots, c->nr_slots, at);
+	if (held)
+		return;
+	fl_format(mirror, sizeof(mirror), "page in %s %lu", frame ? "frame" : "slot", at);
+	check_disagree(c, va, va + FL_PAGE_SIZE, mirror, "nothing: the tree has it as another's");
+}
+
 static void judge(struct check *c, u64 va, u64 pte, u32 state)
 {
 	bool in_mirror = (pte & PTE_STATE) == PTE_PRESENT, in_kernel = state & KPAGE_PRESENT;
 	char mirror[CHECK_WHAT], kernel[CHECK_WHAT];
 
 	c->nr_pages++;
+	judge_holding(c, va, pte);
 	/* the machine's own swap, if it has one, is below both of us */
 	if (in_mirror && (state & KPAGE_SWAPPED))
 		return;

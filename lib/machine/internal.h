@@ -13,13 +13,12 @@ void fl_swap_release_all(struct fl_machine_view *v);
  * NULL if there is no memory for it. */
 const u64 *fl_held_of(const struct fl_machine_view *v, u32 proc, u64 **ret_map);
 
+void fl_zone_lock(struct fl_machine_view *v);
+void fl_zone_unlock(struct fl_machine_view *v);
 void fl_swap_lock(struct fl_machine_view *v);
 void fl_swap_unlock(struct fl_machine_view *v);
 /* The frame has no slot that others could use; zone_lock held. */
 void fl_swap_unpublish(struct fl_machine_view *v, u32 frame);
-
-/* proc_lock held. */
-int fl_swap_validate(struct fl_machine_view *v, char *why, size_t why_bytes);
 
 void fl_stats_fold(struct fl_proc_stats *to, const struct fl_proc_stats *from);
 

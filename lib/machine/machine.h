@@ -213,7 +213,7 @@ void fl_proc_unmanaged(struct fl_machine *t, struct fl_proc *p, u64 bytes);
 void fl_machine_totals(const struct fl_machine_view *v, struct fl_proc_stats *ret);
 
 /* Recounts zone and swap map against the bitmaps of all processes, locks
- * held. 0, or -1 with a sentence in why. */
+ * held: at any time, while the tree runs. 0, or -1 with a sentence in why. */
 int fl_machine_validate(struct fl_machine_view *v, char *why, size_t why_bytes);
 
 u64 fl_now_ns(void);

@@ -8,7 +8,6 @@
 #include "machine/machine.h"
 #include "machine/internal.h"
 #include "arch/x86_64/syscall.h"
-#include "base/log.h"
 
 #include <errno.h>
 #include <string.h>
@@ -70,35 +69,6 @@ static void rebuild(struct fl_machine_view *v)
 			v->slots.used[c] += v->slots.count[c * FL_SLOT_CLUSTER + i] != 0;
 		s->nr_used += v->slots.used[c];
 	}
-}
-
-static void uncount_one(struct fl_machine_view *v, u32 slot)
-{
-	v->slots.count[slot]--;
-}
-
-int fl_swap_validate(struct fl_machine_view *v, char *why, size_t n)
-{
-	struct fl_slots *s = &v->t->slots;
-	const char *reason = NULL;
-	u32 wrong = 0;
-	int r;
-
-	fl_swap_lock(v);
-	r = fl_slots_validate(s, &v->slots, &reason);
-	if (r < 0)
-		fl_format(why, n, "swap map: %s", reason);
-	/* taken away for each holder nothing may be left, and nothing be missing */
-	for_each_held(v, uncount_one);
-	for (u32 i = 0; i < s->nr_slots; i++)
-		wrong += v->slots.count[i] != 0;
-	for_each_held(v, count_one);
-	fl_swap_unlock(v);
-	if (r == 0 && wrong) {
-		fl_format(why, n, "swap map: %u slots are not counted as often as processes hold them", wrong);
-		r = -1;
-	}
-	return r;
 }
 
 /* swap_lock held. A smaller step when a large one does not fit the disk. */

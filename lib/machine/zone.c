@@ -8,7 +8,6 @@
 #include "machine/machine.h"
 #include "machine/internal.h"
 #include "arch/x86_64/syscall.h"
-#include "base/log.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -42,13 +41,13 @@ static void rebuild(struct fl_machine_view *v)
 			fl_buddy_free(&t->zone, &v->zone, f, 0);
 }
 
-static void lock_zone(struct fl_machine_view *v)
+void fl_zone_lock(struct fl_machine_view *v)
 {
 	if (fl_shlock(&v->t->zone_lock))
 		rebuild(v);
 }
 
-static void unlock_zone(struct fl_machine_view *v)
+void fl_zone_unlock(struct fl_machine_view *v)
 {
 	fl_shunlock(&v->t->zone_lock);
 }
@@ -58,7 +57,7 @@ u32 fl_zone_alloc_best(struct fl_machine_view *v, u32 order, u32 *ret_order)
 	struct fl_machine *t = v->t;
 	u32 f, n;
 
-	lock_zone(v);
+	fl_zone_lock(v);
 	f = fl_buddy_alloc_best(&t->zone, &v->zone, order, ret_order);
 	if (f != FL_NO_FRAME) {
 		n = 1u << *ret_order;
@@ -70,7 +69,7 @@ u32 fl_zone_alloc_best(struct fl_machine_view *v, u32 order, u32 *ret_order)
 		t->frames_used += n;
 		t->frames_peak = fl_max(t->frames_peak, t->frames_used);
 	}
-	unlock_zone(v);
+	fl_zone_unlock(v);
 	return f;
 }
 
@@ -95,12 +94,12 @@ static bool drop(struct fl_machine_view *v, u32 f)
 
 void fl_zone_put(struct fl_machine_view *v, u32 frame, u32 order)
 {
-	lock_zone(v);
+	fl_zone_lock(v);
 	for (u32 i = 0; i < 1u << order; i++)
 		if (!drop(v, frame + i))
 			__builtin_trap(); /* a block of which a frame is shared */
 	fl_buddy_free(&v->t->zone, &v->zone, frame, order);
-	unlock_zone(v);
+	fl_zone_unlock(v);
 	announce(v);
 }
 
@@ -108,11 +107,11 @@ bool fl_zone_put_shared(struct fl_machine_view *v, u32 frame)
 {
 	bool last;
 
-	lock_zone(v);
+	fl_zone_lock(v);
 	last = drop(v, frame);
 	if (last)
 		fl_buddy_free(&v->t->zone, &v->zone, frame, 0);
-	unlock_zone(v);
+	fl_zone_unlock(v);
 	if (last)
 		announce(v);
 	return last;
@@ -120,7 +119,7 @@ bool fl_zone_put_shared(struct fl_machine_view *v, u32 frame)
 
 void fl_zone_dup(struct fl_machine_view *child, const u32 *frames, u32 n)
 {
-	lock_zone(child);
+	fl_zone_lock(child);
 	for (u32 i = 0; i < n; i++) {
 		/* its only user may have written to it since it was in swap */
 		if (child->refs[frames[i]]++ == 1)
@@ -128,7 +127,7 @@ void fl_zone_dup(struct fl_machine_view *child, const u32 *frames, u32 n)
 		fl_bit_set(child->held_frames, frames[i]);
 	}
 	child->self->held += n;
-	unlock_zone(child);
+	fl_zone_unlock(child);
 }
 
 u32 fl_zone_refs(const struct fl_machine_view *v, u32 frame)
@@ -145,7 +144,7 @@ void fl_zone_release_all(struct fl_machine_view *v)
 {
 	u32 words, freed = 0;
 
-	lock_zone(v);
+	fl_zone_lock(v);
 	words = (v->t->zone.fresh + 63) / 64;
 	for (u32 w = 0; w < words; w++)
 		while (v->held_frames[w]) {
@@ -156,46 +155,7 @@ void fl_zone_release_all(struct fl_machine_view *v)
 				freed++;
 			}
 		}
-	unlock_zone(v);
+	fl_zone_unlock(v);
 	if (freed)
 		announce(v);
-}
-
-int fl_machine_validate(struct fl_machine_view *v, char *why, size_t n)
-{
-	struct fl_machine *t = v->t;
-	const char *reason = NULL;
-	u32 used = 0, bits = 0, sum = 0;
-	int r = 0;
-
-	fl_shlock(&t->proc_lock);
-	lock_zone(v);
-	for (u32 f = 0; f < t->zone.fresh; f++) {
-		used += v->refs[f] != 0;
-		sum += v->refs[f];
-	}
-	for (u32 i = 0; i < t->nr_procs; i++) {
-		u64 *map;
-		const u64 *held = fl_held_of(v, i, &map);
-
-		for (u32 w = 0; held && w < (t->zone.fresh + 63) / 64; w++)
-			bits += (u32)__builtin_popcountll(held[w]);
-		if (held)
-			fl_syscall(SYS_munmap, map, t->held_stride);
-	}
-	if (used != t->frames_used) {
-		fl_format(why, n, "zone: %u frames in use, counted %u", t->frames_used, used);
-		r = -1;
-	} else if (sum != bits) {
-		fl_format(why, n, "zone: %u uses of frames, processes hold %u", sum, bits);
-		r = -1;
-	} else if (fl_buddy_validate(&t->zone, &v->zone, &reason) < 0) {
-		fl_format(why, n, "zone: %s", reason);
-		r = -1;
-	}
-	unlock_zone(v);
-	if (!r)
-		r = fl_swap_validate(v, why, n);
-	fl_shunlock(&t->proc_lock);
-	return r;
 }

@@ -123,6 +123,15 @@ expect_status "maps" 0 && {
 		fail "maps names the stacks of threads" "$stacks of 2, or not 3 threads" "$tmp/out"
 	fi
 }
+ran "$FAULTLINE" check --tree "$child"
+expect_status "check --tree" 0 && {
+	if grep -q "^faultline check: tree of $child: 3 processes, .*: add up$" "$tmp/out" &&
+		[ "$(grep -c 'pages: agree$' "$tmp/out")" -eq 3 ]; then
+		pass "check --tree" "$(head -1 "$tmp/out")"
+	else
+		fail "check --tree" "not a line of the tree and one of each process" "$tmp/out" "$tmp/err"
+	fi
+}
 kill -STOP "$child"
 until grep -q "^State:.T" "/proc/$child/status"; do
 	sleep 0.01 # it stops on its way back from the kernel
