@@ -257,7 +257,7 @@ static void add_proc(struct fl_text *t, const struct fl_proc *p, u64 now_ns)
 		p->ppid);
 	add_string(t, p->comm, sizeof(p->comm));
 	fl_text_add(t, ",\n      \"alive\": %s,\n      \"threads\": %u,\n      \"threads_peak\": %u",
-		p->state == FL_PROC_LIVE && !fl_proc_is_gone(p) ? "true" : "false", p->threads,
+		p->state != FL_PROC_DEAD && !fl_proc_is_gone(p) ? "true" : "false", p->threads,
 		p->threads_peak);
 	fl_text_add(t, ",\n      \"rss_bytes\": %lu,\n      \"rss_peak_bytes\": %lu,\n",
 		s->rss_bytes, s->rss_peak_bytes);

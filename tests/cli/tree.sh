@@ -170,6 +170,43 @@ json "--stats names processes as they are called" '[.processes[] | select(.pid =
 json "--stats counts threads" '[.processes[] | select(.pid == $g or .pid == $c).threads_peak] | sort == [1, 3]'
 json "--stats knows who has ended" '[.processes[] | select(.pid == $p or .pid == $g).alive] == [false, false]'
 
+# A tree whose processes come, write to what they share, and are killed, in half of its memory.
+cat >"$tmp/storm.py" <<-'PY'
+	import os, random, select
+	area = bytearray(os.urandom(1 << 20) * 24)
+	def write(n):
+	    for _ in range(n):
+	        area[random.randrange(len(area))] = 1
+	print(os.getpid(), flush=True)
+	while not select.select([0], [], [], 0)[0]:
+	    pids = []
+	    for _ in range(3):
+	        pid = os.fork()
+	        if not pid:
+	            random.seed(os.getpid())
+	            os.fork()
+	            write(500)
+	            os._exit(0)
+	        pids.append(pid)
+	    write(500)
+	    os.kill(pids[0], 9)
+	    for pid in pids:
+	        os.waitpid(pid, 0)
+PY
+"$FAULTLINE" run --quiet --ram 12M -- /usr/bin/python3 "$tmp/storm.py" <"$tmp/in" >"$tmp/from" &
+tool=$!
+exec 7>"$tmp/in" 8<"$tmp/from"
+if read -r -t 60 parent <&8; then
+	for ((i = 0; i < 10; i++)); do
+		ran "$FAULTLINE" check --tree "$parent"
+		[ $status -eq 0 ] || break
+	done
+	expect_status "check --tree of a storm" 0 && pass "check --tree of a storm" "10 times"
+else
+	fail "check --tree of a storm" "it did not start"
+fi
+ends "the storm ends"
+
 # A daemon outlives the program; its end is that of its standard input.
 "$FAULTLINE" run --quiet --stats "$tmp/stats" -- /usr/bin/python3 -c \
 	'import os; os.fork() or os.read(0, 1)' <"$tmp/in" &

@@ -412,6 +412,36 @@ START_TEST(exec_gives_back)
 }
 END_TEST
 
+/* Each of these leaves every sum as it was. */
+START_TEST(wrong_counts_are_found)
+{
+	u32 order, f, slot;
+	char why[200] = "";
+	int err;
+
+	set_up(1 << 20);
+	f = fl_zone_alloc_best(&view, 1, &order);
+	ck_assert_uint_eq(order, 1);
+	ck_assert_uint_eq(fl_swap_alloc(&view, 2, &slot, &err), 2);
+	check_machine();
+	view.refs[f]++;
+	view.refs[f + 1]--;
+	ck_assert_int_eq(fl_machine_validate(&view, why, sizeof(why)), -1);
+	ck_assert_str_ne(why, "");
+	view.refs[f]--;
+	view.refs[f + 1]++;
+	check_machine();
+	view.slots.count[slot]++;
+	ck_assert_int_eq(fl_machine_validate(&view, why, sizeof(why)), -1);
+	view.slots.count[slot]--;
+	check_machine();
+	view.t->zone.nr_free--;
+	ck_assert_int_eq(fl_machine_validate(&view, why, sizeof(why)), -1);
+	view.t->zone.nr_free++;
+	check_machine();
+}
+END_TEST
+
 START_TEST(others_are_asked)
 {
 	struct fl_machine_view other;
@@ -473,6 +503,7 @@ int main(void)
 		{&fork_cut_short_is_cleaned_up},
 		{&records_are_used_again},
 		{&exec_gives_back},
+		{&wrong_counts_are_found},
 		{&others_are_asked},
 		{&colder_ones_are_asked},
 	};
