@@ -62,11 +62,12 @@ start() {
 	[ -n "$parent" ] && [ -n "$child" ] && [ -n "$grandchild" ]
 }
 
-# ends NAME: the tree ends by itself.
+# ends NAME: the tree ends by itself, all of it: the pipes are used again.
 ends() {
 	exec 7>&-
 	wait "$tool"
 	status=$?
+	cat <&8 >"$tmp/rest"
 	exec 8<&-
 	expect_status "$1" 0 && pass "$1"
 }
