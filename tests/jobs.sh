@@ -97,7 +97,7 @@ under() {
 	elif [ ! -s "$tmp/stats" ]; then
 		fail "$what" "no statistics were written"
 	elif [ "$peak" -gt "$limit" ]; then
-		fail "$what" "$peak KiB resident, at most $limit KiB allowed: $ram KiB and the unmanaged rest"
+		fail "$what" "$peak KiB resident, at most $limit KiB allowed: $ram KiB and the unmanaged rest$(notes under)"
 	elif [ "$(sampled "$tmp/under.sample" leftover)" -gt 0 ]; then
 		fail "$what" "processes were left behind"
 	elif ! cmp -s "$tmp/native.left" "$tmp/under.left"; then

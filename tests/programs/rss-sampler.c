@@ -5,10 +5,12 @@
  *	rss-sampler [-i MS] [-o FILE] [-t SECONDS] [-x NAME] -- PROGRAM [ARGS]
  *
  * At every interval (10 ms unless -i says otherwise, 0 samples never) the
- * anonymous memory is summed: RssAnon of /proc/PID/status for one process. For
- * several it is the smaller of two sums: RssAnon counts a page that fork shares
- * in each process, and Pss_Anon of smaps_rollup counts a page twice that moves to
- * a higher address while the kernel walks the address space. -x leaves
+ * anonymous memory is summed: RssAnon of /proc/PID/status, less what fork shares and
+ * RssAnon counts in each process. That is the difference between Anonymous and
+ * Pss_Anon of smaps_rollup. Neither of these is good by itself: the kernel walks the
+ * address space for some milliseconds, and what moves meanwhile, within a process or
+ * from one to another, counts twice. RssAnon is a counter; it is read of all processes
+ * at once, before and after the walks, and the smaller sum taken. -x leaves
  * processes out whose executable has that base name. -o gets
  * four lines: peak_kib, samples, processes (the most at once) and leftover
  * (descendants still alive when the program was gone, which are killed).
@@ -56,6 +58,27 @@ static long number_in(pid_t pid, const char *file, const char *key)
 			n = strtol(line + strlen(key), NULL, 10);
 	fclose(f);
 	return n;
+}
+
+/* Both from one walk of the address space; false when the process has gone. */
+static bool numbers_in_rollup(pid_t pid, long *ret_anonymous, long *ret_pss)
+{
+	char path[64], line[256];
+	int found = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", (int)pid);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "Anonymous: %ld", ret_anonymous) == 1)
+			found |= 1;
+		else if (sscanf(line, "Pss_Anon: %ld", ret_pss) == 1)
+			found |= 2;
+	}
+	fclose(f);
+	return found == 3;
 }
 
 static bool is_excluded(pid_t pid)
@@ -114,6 +137,33 @@ static int collect(void)
 	return count;
 }
 
+/* The sum of RssAnon in KiB. */
+static long rss_anon(const pid_t *pids, int count)
+{
+	long sum = 0;
+
+	for (int i = 0; i < count; i++) {
+		long kib = number_in(pids[i], "status", "RssAnon:");
+
+		sum += kib > 0 ? kib : 0;
+	}
+	return sum;
+}
+
+/* What rss_anon counts more than once, in KiB. */
+static long counted_again(const pid_t *pids, int count)
+{
+	long shares = 0;
+
+	for (int i = 0; i < count; i++) {
+		long anonymous, pss;
+
+		if (numbers_in_rollup(pids[i], &anonymous, &pss))
+			shares += anonymous - pss;
+	}
+	return shares;
+}
+
 /*
  * The tree's anonymous memory in KiB. A process that starts or ends in the
  * middle shifts shares between the others, so such a sample is taken again.
@@ -124,26 +174,23 @@ static long sample(int *ret_processes)
 
 	for (int attempt = 0; attempt < 5; attempt++) {
 		int count = collect(), counted = 0;
-		long rss = 0, pss = 0;
+		long before, again, after;
 
-		memcpy(seen, tree, count * sizeof(*tree));
 		for (int i = 0; i < count; i++)
-			if (!is_excluded(seen[i]))
-				seen[counted++] = seen[i];
-		for (int i = 0; i < counted; i++) {
-			long kib = number_in(seen[i], "status", "RssAnon:");
-
-			rss += kib > 0 ? kib : 0;
-			kib = counted > 1 ? number_in(seen[i], "smaps_rollup", "Pss_Anon:") : kib;
-			pss += kib > 0 ? kib : 0;
+			if (!is_excluded(tree[i]))
+				seen[counted++] = tree[i];
+		before = rss_anon(seen, counted);
+		if (counted <= 1) {
+			*ret_processes = counted;
+			return before;
 		}
-		if (counted > 1) {
-			memcpy(seen, tree, count * sizeof(*tree));
-			if (collect() != count || memcmp(seen, tree, count * sizeof(*tree)))
-				continue;
-		}
+		again = counted_again(seen, counted);
+		after = rss_anon(seen, counted);
+		memcpy(seen, tree, count * sizeof(*tree));
+		if (collect() != count || memcmp(seen, tree, count * sizeof(*tree)))
+			continue;
 		*ret_processes = counted;
-		return rss < pss ? rss : pss;
+		return (before < after ? before : after) - again;
 	}
 	return -1;
 }
