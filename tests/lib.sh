@@ -61,6 +61,23 @@ need_faultline() {
 	[ -x "$SAMPLER" ] || skip_all "$SAMPLER has not been built"
 }
 
+# own_shared_memory "$@": the script starts again with /dev/shm, mounts and System V objects
+# to itself, so that what is in shared_left is its own. Before make_tmp.
+own_shared_memory() {
+	if [ -z "${FL_OWN_SHARED_MEMORY:-}" ]; then
+		unshare --mount --ipc true 2>/dev/null || skip_all "unshare: no namespaces of its own are permitted"
+		FL_OWN_SHARED_MEMORY=yes exec unshare --mount --ipc --propagation private "$0" "$@"
+	fi
+	unset FL_OWN_SHARED_MEMORY
+	mount -t tmpfs -o mode=1777 fl-test /dev/shm || skip_all "mount: no /dev/shm of its own"
+}
+
+# A line for each thing in it.
+shared_left() {
+	find /dev/shm -mindepth 1
+	awk 'FNR > 1 { print FILENAME, $1, $2 }' /proc/sysvipc/shm /proc/sysvipc/sem /proc/sysvipc/msg
+}
+
 # have PROGRAM...: false, with the first missing one in $missing.
 have() {
 	for missing; do

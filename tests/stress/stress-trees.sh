@@ -1,0 +1,107 @@
+#!/bin/bash
+# stress-ng's ways to make processes and threads, many at once in 64 MiB: nothing fails
+# that does not fail natively, and nothing is left over.
+#
+#	tests/stress/stress-trees.sh [--native] [NAME]...
+#
+# FL_STRESS_SECS says how long each group runs (10 s). In each, two processes fill
+# twice the memory there is, so that all others are paged out again and again. The whole
+# runs below a managed shell; when it is the only one left its books are checked.
+set -u
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+secs=${FL_STRESS_SECS:-10} native='' names=() arguments=("$@")
+while [ $# -gt 0 ]; do
+	case $1 in
+	--native) native=yes ;;
+	-*) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+	*) names+=("$1") ;;
+	esac
+	shift
+done
+[ ${#names[@]} -gt 0 ] || names=(processes ends threads)
+need_faultline
+have stress-ng unshare || skip_all "$missing is not installed"
+own_shared_memory "${arguments[@]}"
+make_tmp
+
+# Not among them: forkheavy, which fills the disk, and oom-pipe and mmapmany, which fill
+# tables of the kernel; session, which leaves processes behind natively too. mmapfork takes half of the machine's memory for files in memory.
+processes=(--fork 4 --vfork 4 --clone 4 --daemon 2 --bad-altstack 1 --exec 4 --zombie 2 --switch 2
+	--vforkmany 1 --spawn 2)
+ends=(--wait 2 --sigchld 2 --kill 1 --exit-group 1 --pidfd 1 --sigpipe 1 --pipe 2 --nanosleep 1)
+threads=(--pthread 2 --dekker 1 --peterson 1 --sem 1 --sem-sysv 1 --shm-sysv 1 --futex 1 --membarrier 1
+	--schedpolicy 1 --context 1)
+
+# stress LABEL OPTION...: leaves LABEL.log, LABEL.bad with names of failing stressors,
+# LABEL.left; the exit status is in $status.
+stress() {
+	local label=$1
+	shift
+	rm -rf "$tmp/work" && mkdir "$tmp/work"
+	# shellcheck disable=SC2016 # the inner shell's
+	"$SAMPLER" -i 0 -o "$tmp/sample" -t $((secs * 10 + 120)) -- "${prefix[@]}" sh -c '
+		check=$1
+		shift
+		"$@"
+		status=$?
+		[ "$check" = no ] || "$check" check $$ || status=99
+		exit $status' sh "$check" \
+		stress-ng --temp-path "$tmp/work" --verify --oomable --timeout "${secs}s" "$@" >"$tmp/$label.log" 2>&1
+	status=$?
+	# Numbers of processes and the like are others each time.
+	grep -E 'fail:|error:|[Cc]orrupt|terminated on signal|[1-9][0-9]* failed|unsuccessful|faultline' "$tmp/$label.log" |
+		grep -v 'faultline check: .*: agree$' | sed 's/\[[0-9]*\]//; s/[0-9][0-9]*/N/g' | sort -u >"$tmp/$label.bad"
+	{
+		find "$tmp/work" -mindepth 1
+		shared_left
+		[ "$(sampled "$tmp/sample" leftover)" -eq 0 ] || printf '%s processes\n' "$(sampled "$tmp/sample" leftover)"
+	} >"$tmp/$label.left"
+}
+
+group() { # NAME OPTION...
+	local name=$1 under_status
+	shift
+	rm -f "$tmp/stats"
+	prefix=("$FAULTLINE" run --quiet --stats "$tmp/stats" --ram 64M --) check=$FAULTLINE
+	stress under "$@" --vm 2 --vm-bytes 128M --vm-keep
+	under_status=$status
+	: >"$tmp/native.bad" && : >"$tmp/native.left" && status=0
+	if [ "$under_status" -ne 0 ] || [ -s "$tmp/under.bad" ] || [ -s "$tmp/under.left" ]; then
+		# Does it do the same by itself?
+		prefix=() check=no
+		stress native "$@"
+	fi
+	if [ "$under_status" -ne 0 ] && [ "$under_status" -ne "$status" ]; then
+		fail "$name" "exit status $under_status, natively $status" "$tmp/under.bad" "$tmp/under.log"
+	elif [ -n "$(comm -13 "$tmp/native.bad" "$tmp/under.bad")" ]; then
+		comm -13 "$tmp/native.bad" "$tmp/under.bad" >"$tmp/new"
+		fail "$name" "failures that are not there natively" "$tmp/new" "$tmp/under.log"
+	elif ! grep -qE 'run completed' "$tmp/under.log"; then
+		fail "$name" "no end in the log" "$tmp/under.log"
+	elif [ -s "$tmp/under.left" ] && [ ! -s "$tmp/native.left" ]; then
+		fail "$name" "something is left over" "$tmp/under.left"
+	elif [ "$(stat_of "$tmp/stats" pswpout)" -eq 0 ]; then
+		fail "$name" "nothing was swapped out"
+	else
+		pass "$name" "$secs s, $(stat_of "$tmp/stats" processes_seen) processes, pswpout $(stat_of "$tmp/stats" pswpout)"
+	fi
+}
+
+for name in "${names[@]}"; do
+	case $name in
+	processes) options=("${processes[@]}") ;;
+	ends) options=("${ends[@]}") ;;
+	threads) options=("${threads[@]}") ;;
+	*) fail "$name" "no such group" && continue ;;
+	esac
+	if [ -n "$native" ]; then
+		prefix=() check=no
+		stress native "${options[@]}"
+		if [ "$status" -eq 0 ] && [ ! -s "$tmp/native.left" ]; then pass "$name natively"; else fail "$name natively" "exit status $status" "$tmp/native.left" "$tmp/native.log"; fi
+		continue
+	fi
+	group "$name" "${options[@]}"
+done
+finish
