@@ -170,9 +170,12 @@ int fl_proc_enter(struct fl_machine_view *v, u32 pid, u32 keeper_tid)
 
 	fl_shlock(&t->proc_lock);
 	reap(v);
-	/* the image that this one replaced by exec held frames that are gone now */
+	/* the image that this one replaced by exec held frames that are gone now, and
+	 * may have been about to fork: its number lives on, its threads do not */
 	for (u32 i = 0; i < t->nr_procs; i++)
-		if (v->procs[i].pid == pid && v->procs[i].state == FL_PROC_LIVE) {
+		if ((v->procs[i].pid == pid && v->procs[i].state == FL_PROC_LIVE) ||
+			(v->procs[i].maker == pid && v->procs[i].state == FL_PROC_NEW &&
+				!v->procs[i].born)) {
 			release_held(v, &v->procs[i]);
 			v->procs[i].state = FL_PROC_DEAD;
 		}
