@@ -130,25 +130,28 @@ bool fl_lock_is_held(const struct fl_lock *l)
 	return __atomic_load_n(&l->word, __ATOMIC_RELAXED) != 0;
 }
 
-/* A killed process's main thread stays as a zombie until its parent asks:
- * the state letter follows the last ')' in /proc/TID/stat. */
-bool fl_thread_is_gone(u32 tid)
+bool fl_task_is_zombie(u32 tid)
 {
 	char path[32], buf[256];
 	long fd, n;
 
-	if (fl_syscall(SYS_kill, tid, 0) == -ESRCH)
-		return true;
 	fl_format(path, sizeof(path), "/proc/%u/stat", tid);
 	fd = fl_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
 	n = fl_syscall(SYS_read, fd, buf, sizeof(buf));
 	fl_syscall(SYS_close, fd);
+	/* the state letter follows the last ')' */
 	for (long i = n - 3; i > 0; i--)
 		if (buf[i] == ')')
 			return buf[i + 2] == 'Z' || buf[i + 2] == 'X';
 	return false;
+}
+
+/* A killed process's main thread stays as a zombie until its parent asks. */
+bool fl_thread_is_gone(u32 tid)
+{
+	return fl_syscall(SYS_kill, tid, 0) == -ESRCH || fl_task_is_zombie(tid);
 }
 
 void fl_shlock_init(struct fl_shlock *l, enum fl_rank rank)

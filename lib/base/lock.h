@@ -79,4 +79,7 @@ bool fl_thread_is_gone(u32 tid);
 /* The calling thread's id, by system call. */
 u32 fl_gettid(void);
 
+/* Has the thread ended, and is it still to be waited for? False if /proc does not tell. */
+bool fl_task_is_zombie(u32 tid);
+
 #endif

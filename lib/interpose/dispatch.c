@@ -2,6 +2,7 @@
 #include "interpose/hooks.h"
 
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 static fl_hook *hook_of(long nr)
 {
@@ -56,6 +57,14 @@ enum fl_action fl_dispatch(struct fl_regs *regs)
 		regs->rax = (u64)c.ret;
 	regs->new_sp = c.new_sp;
 	return action;
+}
+
+bool fl_peek(u64 va, void *to, size_t bytes)
+{
+	struct iovec local = {to, bytes}, remote = {(void *)va, bytes};
+
+	return fl_syscall(SYS_process_vm_readv, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0) ==
+		(long)bytes;
 }
 
 u64 fl_prot_flags(u64 prot)

@@ -6,27 +6,21 @@
  * holds. Faults of an exiting thread do not reach a userfaultfd, so a page that
  * is not there then would be skipped in silence, and the joiner wait for ever.
  * The pages are brought in here, and nothing is evicted until the thread is gone.
+ *
+ * A process ends with its last thread. Faultline's own would keep it alive, so
+ * when the first thread leaves, kswapd begins to look whether any is left
+ * (runtime/last.c).
  */
 #include "interpose/hooks.h"
 #include "fault/uffd-compat.h"
 
 #include <linux/futex.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 
 static void bring_in(u64 va)
 {
 	if (va)
 		fl_syscall(SYS_madvise, fl_page_down(va), FL_PAGE_SIZE, MADV_POPULATE_WRITE);
-}
-
-/* The list may be garbage, as far as we know: read it as another process would. */
-static bool peek(u64 va, void *to, size_t bytes)
-{
-	struct iovec local = {to, bytes}, remote = {(void *)va, bytes};
-
-	return fl_syscall(SYS_process_vm_readv, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0) ==
-		(long)bytes;
 }
 
 static void bring_in_robust_list(void)
@@ -35,14 +29,15 @@ static void bring_in_robust_list(void)
 	size_t bytes = 0;
 	u64 entry;
 
+	/* it may be garbage, for all we know */
 	if (fl_syscall(SYS_get_robust_list, 0, &at, &bytes) < 0 || !at ||
-		!peek((u64)at, &head, sizeof(head)))
+		!fl_peek((u64)at, &head, sizeof(head)))
 		return;
 	entry = (u64)head.list.next & ~1ull; /* bit 0: priority inheritance */
 	for (int i = 0; i < ROBUST_LIST_LIMIT && entry != (u64)at; i++) {
 		bring_in(entry);
 		bring_in(entry + (u64)head.futex_offset);
-		if (!peek(entry, &entry, sizeof(entry)))
+		if (!fl_peek(entry, &entry, sizeof(entry)))
 			break;
 		entry &= ~1ull;
 	}
@@ -61,5 +56,6 @@ enum fl_action fl_hook_exit(struct fl_call *c)
 	fl_unlock(&fl.pager.lock);
 	bring_in_robust_list();
 	bring_in(fl_follow_tid_at(&fl.handler.follow, tid));
+	fl_runtime_left(tid, (int)c->a[0]);
 	return FL_NATIVE;
 }

@@ -91,8 +91,10 @@ static enum fl_action new_thread(u64 flags, u64 tls, u64 tid_at)
 	fl_lock(&fl.pager.lock);
 	fl_follow_restore(&fl.handler.follow);
 	fl_mm_borrowed(flags);
-	if (flags & CLONE_THREAD)
+	if (flags & CLONE_THREAD) {
+		fl.had_threads = true;
 		fl_sample_new_thread(&fl.pager);
+	}
 	if ((flags & CLONE_THREAD) && (flags & CLONE_SETTLS) && (flags & CLONE_PARENT_SETTID))
 		fl_follow_thread(&fl.handler.follow, &fl.arena, tls, tid_at, 0);
 	fl_unlock(&fl.pager.lock);
@@ -123,22 +125,46 @@ enum fl_action fl_hook_fork(struct fl_call *c)
 	return fork_with(c, &f);
 }
 
+/* Fields that we do not know are a newer kernel's: to be zero, as for an older one.
+ * False if the kernel is to say what is wrong. */
+static bool read_args(struct fl_call *c, struct clone3_args *args, bool *ret_newer)
+{
+	u64 bytes = c->a[1], word;
+
+	*ret_newer = false;
+	memset(args, 0, sizeof(*args));
+	if (bytes < CLONE_ARGS_SIZE_VER0 || bytes > FL_PAGE_SIZE ||
+		!fl_peek(c->a[0], args, fl_min(bytes, sizeof(*args))))
+		return false;
+	for (u64 at = sizeof(*args); at < bytes; at += sizeof(word)) {
+		word = 0;
+		if (!fl_peek(c->a[0] + at, &word, fl_min(bytes - at, sizeof(word))))
+			return false;
+		*ret_newer |= word != 0;
+	}
+	return true;
+}
+
 enum fl_action fl_hook_clone3(struct fl_call *c)
 {
 	struct clone3_args args;
 	struct fork f = {.kernel = *c};
+	bool newer;
 
-	if (c->a[1] < 64 || c->a[1] > sizeof(args))
-		return FL_NATIVE; /* an error, or newer than we know */
-	memset(&args, 0, sizeof(args));
-	memcpy(&args, (void *)c->a[0], c->a[1]);
+	if (!read_args(c, &args, &newer))
+		return FL_NATIVE;
 	if (args.flags & CLONE_VM)
 		return new_thread(args.flags, args.tls, args.parent_tid);
-	f.stack = args.stack ? args.stack + args.stack_size : 0;
+	if (newer)
+		return fl_done(c, -E2BIG);
+	if (args.stack && args.stack_size) { /* else it is an error, or none is given */
+		f.stack = args.stack + args.stack_size;
+		args.stack = args.stack_size = 0;
+	}
 	f.tid_at = args.flags & CLONE_PARENT_SETTID ? args.parent_tid : 0;
 	f.tid_arg = &args.parent_tid;
-	args.stack = args.stack_size = 0;
 	args.flags |= CLONE_PARENT_SETTID;
 	f.kernel.a[0] = (u64)&args;
+	f.kernel.a[1] = fl_min(c->a[1], sizeof(args));
 	return fork_with(c, &f);
 }

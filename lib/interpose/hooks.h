@@ -59,6 +59,9 @@ static inline void fl_leave(void)
 	fl_unlock(&fl.pager.lock);
 }
 
+/* Reads the program's memory at an address that need not be one. No lock held. */
+bool fl_peek(u64 va, void *to, size_t bytes);
+
 /* FL_VM_* of PROT_* bits. */
 u64 fl_prot_flags(u64 prot);
 

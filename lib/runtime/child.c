@@ -92,6 +92,7 @@ void fl_runtime_child(void)
 	fl.vfork_tid = 0;
 	fl.mm_shared = false;
 	fl.kswapd_started = false;
+	fl.had_threads = fl.first_left = false;
 	fl.writes.in_flight = 0;
 	fl.uffd.nr_move = &p->machine.self->stats.counter[FL_C_uffd_move];
 	fl.uffd.nr_copy = &p->machine.self->stats.counter[FL_C_uffd_copy];

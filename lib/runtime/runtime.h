@@ -32,6 +32,10 @@ struct fl_runtime {
 	bool mm_shared;			/* other processes may live in our address space */
 	bool mlock_future;		/* mlockall(MCL_FUTURE) is in force */
 	bool mlock_future_onfault;
+	bool had_threads;		/* the program has made a thread in this process */
+	bool first_left;		/* its first thread has called exit(2) */
+	int first_status;
+	u64 look_ns;			/* when to look next whether any is left */
 	void *handler_stack, *kswapd_stack;
 	u64 pool_bytes;
 	struct fl_range internal[FL_MAX_INTERNAL]; /* our own mappings */
@@ -53,6 +57,11 @@ bool fl_is_internal(u64 start, u64 end);
 int fl_start_handler(void);
 void fl_kick_kswapd(struct fl_pager *p);
 void fl_maybe_start_kswapd(void);
+
+/* last.c: a thread of the program is about to leave. No lock held. */
+void fl_runtime_left(u32 tid, int status);
+/* kswapd: ends the process when none is left; else when to look again, 0: no need to. */
+u64 fl_runtime_look(void);
 
 /* child.c: the child's half of a fork, on its hook stack, mm lock held as the
  * parent held it. */

@@ -52,11 +52,15 @@ static void kswapd(void *arg)
 	fl_unlock(&p->lock);
 	for (;;) {
 		u32 seq = __atomic_load_n(&self->doorbell, __ATOMIC_ACQUIRE);
+		u64 wait = fl_kswapd_round(p, &fl.writes), look = fl_runtime_look();
 
-		u64 wait = fl_kswapd_round(p, &fl.writes);
-
-		if (wait)
-			fl_proc_wait(self, seq, wait == ~0ull ? 0 : wait);
+		if (wait == ~0ull)
+			wait = look;
+		else if (wait && look)
+			wait = fl_min(wait, look);
+		else if (!wait)
+			continue;
+		fl_proc_wait(self, seq, wait);
 	}
 }
 
