@@ -46,6 +46,9 @@
  *	13  fault or read-ahead: a frame is found and the read begins
  *	14  read done: MOVEd in (read-ahead: into soft instead)
  *
+ * 15, from shared-COW to swapped: evicted by a copy, as the frame stays with its other holders;
+ * without a write where one of them has written it already (pager/shed.h).
+ *
  * From every state munmap, MADV_DONTNEED and exit lead back to absent. A frame with an I/O in
  * flight cannot be freed then: it is marked ORPHAN, loses its page, and is freed when the I/O ends.
  *
