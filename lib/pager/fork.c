@@ -13,6 +13,7 @@
 #include <errno.h>
 
 #define BATCH 256u
+#define GAP_BYTES (2ull << 20) /* protected with its neighbours though it may be already */
 
 /* How many pages from va on are set aside in neighbouring frames, like the first. */
 static u32 inactive_run(const struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 f, bool clean)
@@ -62,10 +63,17 @@ static void flush(struct batch *b)
 	b->nr_frames = b->nr_slots = 0;
 }
 
+/* Write-protects [start, end), if there is anything. */
+static void protect(struct fl_pager *p, u64 start, u64 end)
+{
+	if (start < end)
+		p->host->ops->protect(p->host, start, (end - start) / FL_PAGE_SIZE, true);
+}
+
+/* Pages that nobody has written to since the last fork are protected still. */
 static void share_vma(struct fl_pager *p, struct fl_vma *vma, struct batch *b)
 {
-	u64 *ptep;
-	bool any = false;
+	u64 *ptep, lo = 0, hi = 0;
 
 	for (u64 va = vma->start; (ptep = fl_pt_next(&p->mm, &va, vma->end)); va += FL_PAGE_SIZE) {
 		u32 payload = fl_pte_payload(*ptep);
@@ -75,17 +83,21 @@ static void share_vma(struct fl_pager *p, struct fl_vma *vma, struct batch *b)
 			if (p->pages.slot[payload] != FL_NO_SLOT)
 				b->slots[b->nr_slots++] = p->pages.slot[payload];
 			fl_page_set_flags(&p->pages.page[payload], FL_PG_COW);
+			if (!fl_pte_has(*ptep, FL_PTE_WP)) {
+				if (va - hi > GAP_BYTES) {
+					protect(p, lo, hi);
+					lo = va;
+				}
+				hi = va + FL_PAGE_SIZE;
+			}
 			*ptep = fl_pte_with(*ptep, FL_PTE_COW | FL_PTE_WP);
-			any = true;
 		} else if (fl_pte_state(*ptep) == FL_PTE_SWAP) {
 			b->slots[b->nr_slots++] = payload;
 		}
 		if (b->nr_frames == BATCH || b->nr_slots >= BATCH)
 			flush(b);
 	}
-	if (any)
-		p->host->ops->protect(
-			p->host, vma->start, (vma->end - vma->start) / FL_PAGE_SIZE, true);
+	protect(p, lo, hi);
 }
 
 int fl_pager_fork_prepare(struct fl_pager *p, struct fl_machine_view *child)
