@@ -11,7 +11,7 @@ start() {
 	"$@" <"$tmp/in" >"$tmp/from" &
 	tool=$!
 	exec 7>"$tmp/in" 8<"$tmp/from"
-	read -r -t 60 parent child <&8
+	read -r -t "$FL_TEST_TIMEOUT" parent child <&8
 }
 
 stop() { # NAME

@@ -52,7 +52,7 @@ start() {
 	exec 7>"$tmp/in" 8<"$tmp/from"
 	parent='' child='' grandchild=''
 	for _ in 1 2 3; do
-		read -r -t 60 who number <&8 || return
+		read -r -t "$FL_TEST_TIMEOUT" who number <&8 || return
 		case $who in
 		parent) parent=$number ;;
 		child) child=$number ;;
@@ -197,7 +197,7 @@ PY
 "$FAULTLINE" run --quiet --ram 12M -- /usr/bin/python3 "$tmp/storm.py" <"$tmp/in" >"$tmp/from" &
 tool=$!
 exec 7>"$tmp/in" 8<"$tmp/from"
-if read -r -t 60 parent <&8; then
+if read -r -t "$FL_TEST_TIMEOUT" parent <&8; then
 	for ((i = 0; i < 10; i++)); do
 		ran "$FAULTLINE" check --tree "$parent"
 		[ $status -eq 0 ] || break
