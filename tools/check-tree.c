@@ -44,9 +44,10 @@ static bool count(int pid, int fd, u32 nr_live)
 	if (err < 0)
 		printf("faultline check: tree of %d: %s\n", pid, why);
 	else
-		printf("faultline check: tree of %d: %u processes, %u frames of %u, %u slots: add "
+		printf("faultline check: tree of %d: %u process%s, %u frames of %u, %u slots: add "
 		       "up\n",
-			pid, nr_live, v.t->frames_used, v.t->nframes, v.t->slots.nr_used);
+			pid, nr_live, nr_live == 1 ? "" : "es", v.t->frames_used, v.t->nframes,
+			v.t->slots.nr_used);
 	munmap(v.t, v.mapped_bytes);
 	return err == 0;
 }
