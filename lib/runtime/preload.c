@@ -17,6 +17,7 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* Exit status of a program that --strict keeps from running. */
 #define EXIT_REFUSED 125
@@ -98,6 +99,17 @@ static int start(struct fl_config *c, char *why, size_t n)
 	return r < 0 ? r : fl_runtime_start(c, base, why, n);
 }
 
+/* Standard error as it was at the start: a program may put a file of its own there. */
+static struct stat first_stderr;
+
+static bool is_stderr_the_same(void)
+{
+	struct stat now;
+
+	return first_stderr.st_mode && fl_syscall(SYS_fstat, 2, &now) == 0 &&
+		now.st_dev == first_stderr.st_dev && now.st_ino == first_stderr.st_ino;
+}
+
 static void publish_fds(void)
 {
 	char value[16];
@@ -118,8 +130,10 @@ __attribute__((constructor)) static void fl_constructor(void)
 	if (r < 0)
 		fl.active = false;
 	fl_syscall(SYS_rt_sigprocmask, 2, &old, NULL, 8);
-	if (r == 0 && fl.is_root)
+	if (r == 0 && fl.is_root) {
+		fl_syscall(SYS_fstat, 2, &first_stderr);
 		publish_fds();
+	}
 	if (r == 0)
 		return;
 	if (c.strict) {
@@ -142,6 +156,8 @@ __attribute__((destructor)) static void fl_destructor(void)
 	fl_sample(&fl.handler);
 	fl_unlock(&fl.pager.lock);
 	fl_syscall(SYS_rt_sigprocmask, 2, &old, NULL, 8);
+	if (fl.is_root && !t->config.quiet && is_stderr_the_same())
+		fl_report_summary(&fl.pager.machine, 2);
 	if (fl.is_root && t->config.stats_path[0])
 		fl_report_json(&fl.pager.machine, t->config.stats_path);
 }

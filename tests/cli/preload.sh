@@ -27,6 +27,22 @@ expect_status "a shell, preloaded" 5 && {
 	fi
 }
 
+# Unless it is quiet the first process has the last word, but not in a file of the program's.
+preloaded=(env LD_PRELOAD="$LIBFAULTLINE" FAULTLINE="ram=64M,swap=file")
+ran "${preloaded[@]}" bash -c 'echo out; (exit 4); exit 0'
+if [ "$(cat "$tmp/out")" = out ] && grep -q '^faultline: 2 processes, ' "$tmp/err" &&
+	[ "$(grep -c '^faultline: .* bash$' "$tmp/err")" -eq 2 ]; then
+	pass "the summary, preloaded"
+else
+	fail "the summary, preloaded" "not on standard error, with two processes" "$tmp/out" "$tmp/err"
+fi
+ran "${preloaded[@]}" bash -c "exec 2>'$tmp/own'; echo own >&2; exit 0"
+if [ "$(cat "$tmp/own")" = own ] && [ ! -s "$tmp/err" ]; then
+	pass "no summary in another file"
+else
+	fail "no summary in another file" "it is there" "$tmp/own" "$tmp/err"
+fi
+
 ran env LD_PRELOAD="$LIBFAULTLINE" sh -c 'echo out; exit 3'
 expect_status "no variable" 3 && {
 	if [ "$(cat "$tmp/out")" = out ]; then pass "no variable"; else
