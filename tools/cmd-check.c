@@ -121,17 +121,15 @@ static void read_holding(struct check *c, struct tree *t)
 	c->held_slots = tree_read(t, at + m->held_slots_at, (c->nr_slots + 63) / 64 * sizeof(u64));
 }
 
-/*
- * Whether the process was killed, or its main thread has ended: /proc has told of no memory
- * then, or of nothing at all. Asked after everything else was read.
- */
-static bool has_ended(const struct check *c)
+/* Whether the process was killed: /proc has told of no memory then, or of nothing at all.
+ * Asked after everything else was read. */
+static bool has_ended(const struct check *c, int task)
 {
 	char path[64], byte;
 	bool gone = true;
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", c->pid);
+	snprintf(path, sizeof(path), "/proc/%d/maps", task);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0) {
 		gone = read(fd, &byte, 1) != 1;
@@ -144,6 +142,7 @@ static bool has_ended(const struct check *c)
 static bool gather(struct check *c)
 {
 	struct tree t;
+	int task;
 	int err = snapshot_take(c->pid, FL_CTL_VMAS | FL_CTL_PAGES | FL_CTL_FREEZE, &c->snap);
 	const char *file = "maps";
 
@@ -157,14 +156,17 @@ static bool gather(struct check *c)
 		read_holding(c, &t);
 		tree_close(&t);
 	}
-	err = proc_maps_read(c->pid, &c->maps);
+	/* the main thread may have ended before the others, and /proc/PID tells nothing then;
+	 * the keeper is there while the memory is */
+	task = c->record.pid ? (int)c->record.keeper_tid : c->pid;
+	err = proc_maps_read(task, &c->maps);
 	if (!err) {
 		file = "pagemap";
-		err = pagemap_open(&c->pagemap, c->pid);
+		err = pagemap_open(&c->pagemap, task);
 	}
 	if (!err)
 		err = read_pagemap(c);
-	c->ended = err != -EACCES && err != -EPERM && has_ended(c);
+	c->ended = err != -EACCES && err != -EPERM && has_ended(c, task);
 	snapshot_thaw(&c->snap);
 	if (c->ended && !c->may_end)
 		snapshot_complain(c->pid, -ESRCH);

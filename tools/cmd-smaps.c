@@ -184,6 +184,7 @@ static void print_json(const struct options *o, const struct snapshot *snap, con
 /* Everything that the process must hold still for. */
 static bool gather(int pid, struct snapshot *snap, struct smaps *s)
 {
+	const struct fl_proc *p;
 	struct tree t;
 	int err = snapshot_take(pid, FL_CTL_VMAS | FL_CTL_PAGES | FL_CTL_FREEZE, snap);
 
@@ -194,7 +195,9 @@ static bool gather(int pid, struct snapshot *snap, struct smaps *s)
 		snapshot_release(snap);
 		return false;
 	}
-	err = smaps_read(pid, s);
+	/* the main thread may have ended before the others, and /proc/PID tells nothing then */
+	p = tree_find(&t, pid);
+	err = smaps_read(p ? (int)p->keeper_tid : pid, s);
 	if (!err && !s->n)
 		err = -ESRCH; /* killed meanwhile */
 	if (!err)

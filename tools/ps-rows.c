@@ -50,12 +50,15 @@ static bool fill_row(const struct ps_tree *t, u32 record, const u16 *refs, doubl
 	struct ps_row *ret)
 {
 	const struct fl_proc *p = &t->tree.procs[record];
+	u32 others;
 
 	*ret = (struct ps_row){.pid = (int)p->pid, .record = record};
 	if (!tree_is_live(p) || !proc_stat_read(ret->pid, &ret->stat))
 		return false;
 	ret->command = proc_command(ret->pid, ret->stat.comm);
-	ret->threads = ret->stat.threads - fl_min(ret->stat.threads, p->helpers);
+	/* a main thread that has ended before the others is counted until the end */
+	others = p->helpers + (ret->stat.state == 'Z');
+	ret->threads = ret->stat.threads - fl_min(ret->stat.threads, others);
 	ret->shared_bytes = shared_bytes(&t->tree, record, refs);
 	ret->faults_per_s = fault_rate(t, record, seconds);
 	return true;

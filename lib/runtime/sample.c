@@ -87,11 +87,16 @@ static void sample_comm(struct fl_proc *self)
 static void sample_threads(struct fl_pager *p)
 {
 	struct fl_proc *self = p->machine.self;
+	u32 others = 2 + self->helpers;
 	struct stat st;
 
-	if (fl_syscall(SYS_stat, "/proc/self/task", &st) < 0 || st.st_nlink < 3 + self->helpers)
+	if (fl_syscall(SYS_stat, "/proc/self/task", &st) < 0)
 		return;
-	p->mm.mm_users = (u32)st.st_nlink - 2 - self->helpers;
+	/* the first thread stays in the list when it has left before the others */
+	others += fl.first_left && fl_task_is_zombie(self->pid);
+	if (st.st_nlink <= others)
+		return;
+	p->mm.mm_users = (u32)st.st_nlink - others;
 	fl_proc_threads(self, p->mm.mm_users);
 }
 

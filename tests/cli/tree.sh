@@ -208,6 +208,43 @@ else
 fi
 ends "the storm ends"
 
+# A process whose main thread has ended: its other threads have memory, /proc/PID knows of none.
+cat >"$tmp/headless.py" <<-'PY'
+	import ctypes, os, sys, threading
+	threading.Thread(target=sys.stdin.read).start()
+	area = bytearray(os.urandom(1 << 20) * 4)
+	print(os.getpid(), flush=True)
+	ctypes.CDLL(None).syscall(60, 0)
+PY
+"$FAULTLINE" run --quiet -- /usr/bin/python3 "$tmp/headless.py" <"$tmp/in" >"$tmp/from" &
+tool=$!
+exec 7>"$tmp/in" 8<"$tmp/from"
+read -r -t "$FL_TEST_TIMEOUT" parent <&8
+until grep -q "^State:.Z" "/proc/$parent/status"; do
+	sleep 0.01
+done
+ran "$FAULTLINE" ps --interval 0.01 "$parent"
+if grep -q "^ *$parent Z    1 " "$tmp/out"; then
+	pass "ps without a main thread"
+else
+	fail "ps without a main thread" "not one thread" "$tmp/out" "$tmp/err"
+fi
+ran "$FAULTLINE" check --tree "$parent"
+expect_status "check without a main thread" 0 && {
+	if grep -q "^faultline check: $parent: .*: agree$" "$tmp/out"; then
+		pass "check without a main thread"
+	else
+		fail "check without a main thread" "it was not compared" "$tmp/out" "$tmp/err"
+	fi
+}
+ran "$FAULTLINE" smaps --rollup "$parent"
+if [ "$(awk '$1 == "Anonymous:" { print $2 }' "$tmp/out")" -ge 4096 ]; then
+	pass "smaps without a main thread"
+else
+	fail "smaps without a main thread" "not 4096 KiB" "$tmp/out" "$tmp/err"
+fi
+ends "without a main thread it ends"
+
 # A daemon outlives the program; its end is that of its standard input.
 "$FAULTLINE" run --quiet --stats "$tmp/stats" -- /usr/bin/python3 -c \
 	'import os; os.fork() or os.read(0, 1)' <"$tmp/in" &
