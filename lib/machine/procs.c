@@ -48,14 +48,15 @@ bool fl_proc_is_gone(const struct fl_proc *p)
 		__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == FL_PROC_NEW;
 }
 
-/* Gives back all that the record's bitmaps name. proc_lock held. */
-static void release_held(struct fl_machine_view *v, struct fl_proc *p)
+/* Gives back all that a dead process's bitmaps name. Where there is no address space to
+ * look at them (RLIMIT_AS) somebody else will find it dead. proc_lock held. */
+static bool release_held(struct fl_machine_view *v, struct fl_proc *p)
 {
 	struct fl_machine_view dead = *v;
 	u64 *held;
 
 	if (!fl_held_of(v, (u32)(p - v->procs), &held))
-		return;
+		return false;
 	dead.self = p;
 	dead.held_frames = held;
 	dead.held_slots = (u64 *)((char *)held + v->t->held_slots_at);
@@ -66,6 +67,8 @@ static void release_held(struct fl_machine_view *v, struct fl_proc *p)
 	p->stats.rss_bytes = p->stats.swap_bytes = 0;
 	fl_proc_unmanaged(v->t, p, 0);
 	p->stats.bookkeeping_bytes = 0;
+	p->state = FL_PROC_DEAD;
+	return true;
 }
 
 void fl_proc_unmanaged(struct fl_machine *t, struct fl_proc *p, u64 bytes)
@@ -111,10 +114,8 @@ static struct fl_proc *take_record(struct fl_machine_view *v)
 		p = &v->procs[t->nr_procs];
 	} else {
 		for (u32 i = 0; i < FL_NR_PROCS && !p; i++) {
-			if (fl_proc_is_gone(&v->procs[i])) {
+			if (fl_proc_is_gone(&v->procs[i]))
 				release_held(v, &v->procs[i]);
-				v->procs[i].state = FL_PROC_DEAD;
-			}
 			if (v->procs[i].state == FL_PROC_DEAD || v->procs[i].state == FL_PROC_FREE)
 				p = &v->procs[i];
 		}
@@ -154,11 +155,8 @@ static u32 reap(struct fl_machine_view *v)
 	u32 n = 0;
 
 	for (u32 i = 0; i < t->nr_procs; i++)
-		if (&v->procs[i] != v->self && fl_proc_is_gone(&v->procs[i])) {
-			release_held(v, &v->procs[i]);
-			v->procs[i].state = FL_PROC_DEAD;
-			n++;
-		}
+		if (&v->procs[i] != v->self && fl_proc_is_gone(&v->procs[i]))
+			n += release_held(v, &v->procs[i]);
 	return n;
 }
 
@@ -175,10 +173,8 @@ int fl_proc_enter(struct fl_machine_view *v, u32 pid, u32 keeper_tid)
 	for (u32 i = 0; i < t->nr_procs; i++)
 		if ((v->procs[i].pid == pid && v->procs[i].state == FL_PROC_LIVE) ||
 			(v->procs[i].maker == pid && v->procs[i].state == FL_PROC_NEW &&
-				!v->procs[i].born)) {
+				!v->procs[i].born))
 			release_held(v, &v->procs[i]);
-			v->procs[i].state = FL_PROC_DEAD;
-		}
 	p = take_record(v);
 	if (p) {
 		p->pid = pid;
@@ -241,7 +237,6 @@ void fl_proc_abandon(struct fl_machine_view *v, struct fl_machine_view *child)
 {
 	fl_shlock(&v->t->proc_lock);
 	release_held(v, child->self);
-	child->self->state = FL_PROC_DEAD;
 	fl_shunlock(&v->t->proc_lock);
 	fl_proc_unmap_child(child);
 }
@@ -250,7 +245,6 @@ void fl_proc_leave(struct fl_machine_view *v)
 {
 	fl_shlock(&v->t->proc_lock);
 	release_held(v, v->self);
-	v->self->state = FL_PROC_DEAD;
 	fl_shunlock(&v->t->proc_lock);
 }
 

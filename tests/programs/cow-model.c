@@ -17,6 +17,7 @@
 #include "tree-model.h"
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <sys/uio.h>
 
 enum { AREA_PAGES = 768, LONGEST = 24 };
@@ -278,6 +279,16 @@ static uint64_t model_digest(int node)
 	return h;
 }
 
+/* Nobody has failed, and none of our children has ended: that is too early. */
+static bool all_well(void)
+{
+	siginfo_t info = {0};
+
+	if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid)
+		__atomic_store_n(&tree->failed, 1, __ATOMIC_RELEASE);
+	return !__atomic_load_n(&tree->failed, __ATOMIC_ACQUIRE);
+}
+
 /* Until all stand here; the root has them looked at, and lets them go on. */
 static void stand_still(void)
 {
@@ -286,11 +297,11 @@ static void stand_still(void)
 
 	__atomic_add_fetch(&shared->waiting, 1, __ATOMIC_ACQ_REL);
 	if (nodes[me].depth) {
-		while (!__atomic_load_n(&shared->go_on, __ATOMIC_ACQUIRE) && !tree->failed)
+		while (!__atomic_load_n(&shared->go_on, __ATOMIC_ACQUIRE) && all_well())
 			usleep(2000);
 		return;
 	}
-	while (__atomic_load_n(&shared->waiting, __ATOMIC_ACQUIRE) < NR_PROCESSES && !tree->failed)
+	while (__atomic_load_n(&shared->waiting, __ATOMIC_ACQUIRE) < NR_PROCESSES && all_well())
 		usleep(2000);
 	for (int i = 0; i < NR_NODES; i++)
 		if (nodes[i].used)
