@@ -50,6 +50,7 @@ struct fl_proc {
 		};
 		u64 life;
 	};
+	u32 writer_tid;	/* thread that writes to swap, if there is one */
 	u32 doorbell;	/* futex: bumped to wake the process's kswapd */
 	u32 asleep;	/* which waits for it */
 	u32 wanted;	/* frames that others ask it to give back */

@@ -24,7 +24,16 @@ const u64 *fl_held_of(const struct fl_machine_view *v, u32 proc, u64 **ret_map)
 	return *ret_map;
 }
 
+static bool has_ended(u32 pid, u32 tid)
+{
+	return !tid || fl_syscall(SYS_tgkill, pid, tid, 0) == -ESRCH;
+}
+
 /*
+ * A process is gone when its keeper is, and the thread that writes to swap too: that
+ * one ends after its I/O has, and a write that is under way would land in a slot that
+ * is somebody else's by then.
+ *
  * A record that is being set up is its maker's, until there is a child. The order
  * matters: a maker who is gone cannot make a child any more, so a number that is
  * still missing then never comes.
@@ -35,7 +44,7 @@ bool fl_proc_is_gone(const struct fl_proc *p)
 	struct fl_proc who = {.life = __atomic_load_n(&p->life, __ATOMIC_ACQUIRE)};
 
 	if (state == FL_PROC_LIVE)
-		return fl_syscall(SYS_tgkill, who.pid, who.keeper_tid, 0) == -ESRCH;
+		return has_ended(who.pid, who.keeper_tid) && has_ended(who.pid, p->writer_tid);
 	if (state != FL_PROC_NEW)
 		return false;
 	born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);

@@ -46,6 +46,7 @@ static void kswapd(void *arg)
 	struct fl_proc *self = p->machine.self;
 
 	fl_fd_private(fl.fd_base, fl.uffd.fd);
+	__atomic_store_n(&self->writer_tid, fl_gettid(), __ATOMIC_RELEASE);
 	fl_lock(&p->lock);
 	fl.writes.ops->open(&fl.writes, p->machine.swap_fd);
 	p->queue_opened(p, &fl.writes);

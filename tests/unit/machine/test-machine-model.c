@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -303,6 +304,19 @@ static void fork_rest(struct process *child)
 	reap_all();
 }
 
+/* Who cannot look at what the dead held must leave them to others. */
+static void reap_without_space(void)
+{
+	struct rlimit old, none;
+
+	getrlimit(RLIMIT_AS, &old);
+	none = (struct rlimit){0, old.rlim_max};
+	setrlimit(RLIMIT_AS, &none);
+	if (fl_machine_reap(&self->view))
+		fail("the dead were found, and what they held was not");
+	setrlimit(RLIMIT_AS, &old);
+}
+
 /* One or two at once. */
 static void die(void)
 {
@@ -312,6 +326,8 @@ static void die(void)
 		if (p != self)
 			take_life(p);
 	}
+	if (rnd(4) == 0)
+		reap_without_space();
 	reap_all();
 }
 
