@@ -29,12 +29,24 @@ void fl_runtime_internal(u64 start, u64 end)
 			(struct fl_range){fl_page_down(start), fl_page_up(end), false};
 }
 
-bool fl_is_internal(u64 start, u64 end)
+bool fl_is_internal(u64 start, u64 end, u64 *ret_stop)
 {
-	for (u32 i = 0; i < fl.nr_internal; i++)
-		if (start < fl.internal[i].end && end > fl.internal[i].start)
-			return true;
-	return false;
+	bool inside = false;
+
+	*ret_stop = end;
+	for (u32 i = 0; i < fl.nr_internal; i++) {
+		const struct fl_range *r = &fl.internal[i];
+
+		if (r->end <= start || r->start >= end)
+			continue;
+		if (r->start > start) {
+			*ret_stop = fl_min(*ret_stop, r->start);
+			continue;
+		}
+		inside = true;
+		end = *ret_stop = fl_min(r->end, end);
+	}
+	return inside;
 }
 
 static void *reserve(u64 bytes)

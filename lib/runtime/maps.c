@@ -159,6 +159,28 @@ static int enter(struct fl_vma *v)
 	return 0;
 }
 
+/*
+ * A line of maps. The kernel makes one of what lies side by side, so that it may hold
+ * mappings of our own and of the program: only the pieces between ours are entered.
+ */
+static int enter_around_ours(struct fl_vma *line)
+{
+	u64 stop;
+	int err = 0;
+
+	for (u64 at = line->start; at < line->end && !err; at = stop) {
+		struct fl_vma piece = *line;
+
+		if (fl_is_internal(at, line->end, &stop))
+			continue;
+		piece.start = at;
+		piece.end = stop;
+		piece.pgoff += (at - line->start) >> FL_PAGE_SHIFT;
+		err = enter(&piece);
+	}
+	return err;
+}
+
 int fl_resync(bool adopt)
 {
 	struct reader r = {.fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/maps",
@@ -178,14 +200,12 @@ int fl_resync(bool adopt)
 			break; /* [vsyscall] */
 		if (fl_vma_prealloc(&fl.pager.mm, FL_VMA_MAX_NODES) < 0)
 			err = -ENOMEM;
-		else if (fl_is_internal(v.start, v.end))
-			drop(last, v.start), last = v.end;
 		else {
 			drop(last, v.start);
 			if (adopt && !strcmp(name, "[heap]"))
 				adopt_heap(&v);
 			if (v.owner == FL_OWNER_KERNEL)
-				err = enter(&v);
+				err = enter_around_ours(&v);
 			last = v.end;
 		}
 	}

@@ -51,7 +51,8 @@ int fl_runtime_stacks(char *why, size_t why_bytes);
 /* init.c: 0, or -errno with one line in why. Single-threaded start. */
 int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t why_bytes);
 void fl_runtime_internal(u64 start, u64 end);
-bool fl_is_internal(u64 start, u64 end);
+/* Whether the memory at start is our own, up to ret_stop, where that changes, or end. */
+bool fl_is_internal(u64 start, u64 end, u64 *ret_stop);
 
 /* threads.c: with the mm lock held. 0 or -errno. */
 int fl_start_handler(void);
