@@ -2,8 +2,8 @@
  * Futex locks without libc.
  *
  * The private lock is the three-state mutex of Drepper's "Futexes Are Tricky".
- * The shared one holds its owner's tid, as robust futexes do, so that a lock
- * whose owner was killed can be recognised: kill(tid, 0) says ESRCH.
+ * The shared one names its owner, as robust futexes do, so that a lock whose
+ * owner was killed can be recognised.
  */
 #include "base/lock.h"
 #include "arch/x86_64/syscall.h"
@@ -15,6 +15,9 @@
 #include <time.h>
 
 #define WAITED	 0x80000000u
+#define RECORD	 0x40000000u /* the owner is a process's record, else a tid and a namespace's mark */
+#define TID_BITS 22u	     /* the kernel's limit on pids */
+#define NS_MASK	 (0xffu << TID_BITS)
 #define PROBE_NS 100000000ull /* how long to wait before asking whether the owner lives */
 
 u32 fl_gettid(void)
@@ -148,10 +151,34 @@ bool fl_task_is_zombie(u32 tid)
 	return false;
 }
 
+static u32 own_record, own_ns; /* as they stand in the word; 0: none */
+static bool (*record_gone)(u32 record);
+
+void fl_shlock_identity(u32 record, bool (*gone)(u32 record))
+{
+	record_gone = gone;
+	own_record = RECORD | record;
+}
+
+void fl_shlock_namespace(u64 pid_ns)
+{
+	/* inode numbers, given in ascending order */
+	own_ns = (u32)pid_ns << TID_BITS & NS_MASK;
+}
+
 /* A killed process's main thread stays as a zombie until its parent asks. */
 bool fl_thread_is_gone(u32 tid)
 {
 	return fl_syscall(SYS_kill, tid, 0) == -ESRCH || fl_task_is_zombie(tid);
+}
+
+static bool owner_is_gone(u32 owner)
+{
+	u32 tid = owner & ((1u << TID_BITS) - 1);
+
+	if (owner & RECORD)
+		return record_gone && record_gone(owner & ~RECORD);
+	return (owner & NS_MASK) == own_ns && fl_thread_is_gone(tid);
 }
 
 void fl_shlock_init(struct fl_shlock *l, enum fl_rank rank)
@@ -162,7 +189,8 @@ void fl_shlock_init(struct fl_shlock *l, enum fl_rank rank)
 
 bool fl_shlock(struct fl_shlock *l)
 {
-	u32 tid = fl_gettid(), mine = tid, c;
+	u32 mine = own_record ? own_record : own_ns | fl_gettid(), c, dead = 0;
+	u32 waited = mine | WAITED;
 
 	rank_acquire(l->rank);
 	for (;;) {
@@ -178,11 +206,19 @@ bool fl_shlock(struct fl_shlock *l)
 		}
 		fl_futex_wait(&l->word, c, PROBE_NS, true);
 		/* whoever slept takes it as waited for: others may sleep still */
-		mine = tid | WAITED;
-		if (__atomic_load_n(&l->word, __ATOMIC_RELAXED) == c &&
-			fl_thread_is_gone(c & ~WAITED) &&
-			__atomic_compare_exchange_n(&l->word, &c, mine, false, __ATOMIC_ACQUIRE,
-				__ATOMIC_RELAXED))
+		mine = waited;
+		if (__atomic_load_n(&l->word, __ATOMIC_RELAXED) != c || !owner_is_gone(c & ~WAITED)) {
+			dead = 0;
+			continue;
+		}
+		/* of a record's threads one is known to be gone, the others were
+		 * killed with it: they have the time of another wait to be gone too */
+		if ((c & RECORD) && dead != c) {
+			dead = c;
+			continue;
+		}
+		if (__atomic_compare_exchange_n(&l->word, &c, mine, false, __ATOMIC_ACQUIRE,
+			    __ATOMIC_RELAXED))
 			return true;
 	}
 }

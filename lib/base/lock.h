@@ -19,7 +19,7 @@
  * cannot fault in managed memory, never over a read of managed memory.
  *
  * fl_lock is for the threads of one process. fl_shlock lies in memory that
- * the process tree shares: it records its owner, and a waiter takes it over
+ * the process tree shares: it names its owner, and a waiter takes it over
  * when the owner has died.
  *
  * Context: any thread that has blocked all signals; after fork the child
@@ -57,9 +57,18 @@ void fl_unlock(struct fl_lock *l);
 bool fl_lock_is_held(const struct fl_lock *l);
 
 struct fl_shlock {
-	u32 word; /* 0 free, else the owner's tid; bit 31: waited for */
+	u32 word; /* 0 free, else its owner; bit 31: waited for */
 	u32 rank;
 };
+
+/*
+ * As whom this process's threads take shared locks. A tid means nothing in another
+ * pid namespace, so processes that have a record in a table that all can read name
+ * that, and gone(record) tells whether its process lives. Those that have none name
+ * their tid, with a mark of the namespace: nobody else's waiter judges them.
+ */
+void fl_shlock_identity(u32 record, bool (*gone)(u32 record));
+void fl_shlock_namespace(u64 pid_ns);
 
 void fl_shlock_init(struct fl_shlock *l, enum fl_rank rank);
 

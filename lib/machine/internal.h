@@ -20,6 +20,10 @@ void fl_swap_unlock(struct fl_machine_view *v);
 /* The frame has no slot that others could use; zone_lock held. */
 void fl_swap_unpublish(struct fl_machine_view *v, u32 frame);
 
+/* The number of this process's pid namespace, 0 if /proc does not tell; asked again
+ * or as it was last. */
+u64 fl_pid_namespace(bool again);
+
 void fl_stats_fold(struct fl_proc_stats *to, const struct fl_proc_stats *from);
 
 static inline void fl_bit_set(u64 *map, u32 i)

@@ -50,7 +50,10 @@ struct fl_proc {
 		};
 		u64 life;
 	};
-	u32 writer_tid;	/* thread that writes to swap, if there is one */
+	/* Robust futexes, with FUTEX_OWNER_DIED when the thread is gone; 0: none yet */
+	u32 keeper;	/* tid of the thread whose life is that of the program image */
+	u32 writer;	/* of the thread that writes to swap, if there is one */
+	u64 pid_ns;	/* in which maker and born mean something, later pid; 0: unknown */
 	u32 doorbell;	/* futex: bumped to wake the process's kswapd */
 	u32 asleep;	/* which waits for it */
 	u32 wanted;	/* frames that others ask it to give back */
@@ -129,9 +132,17 @@ int fl_machine_create(const struct fl_config *c, int *ret_mem_fd, int *ret_swap_
 /* Maps the tree. self is not set. 0 or -errno. */
 int fl_machine_open(struct fl_machine_view *v, int mem_fd, int swap_fd);
 
-/* Takes a record for pid, or takes over the one of a program image that pid
- * has replaced by exec. 0, or -EAGAIN when the table is full. */
+/* Takes a record for pid. 0, or -EAGAIN when the table is full. */
 int fl_proc_enter(struct fl_machine_view *v, u32 pid, u32 keeper_tid);
+
+/* The calling thread is the record's keeper from now on: the kernel marks the
+ * record when the thread ends, in whatever way, and any process of the tree can
+ * read the mark. Before that only those of the same pid namespace can tell
+ * whether the process lives. A child's first thread does this too, until its
+ * keeper takes over. */
+void fl_proc_keep(struct fl_machine_view *v);
+/* The calling thread writes to swap, and is not done with it before it ends. */
+void fl_proc_write(struct fl_machine_view *v);
 
 /* fork(2), in the parent: a record in state NEW for the child, with bitmaps
  * of its own mapped into *child. Then fill it with fl_zone_dup and

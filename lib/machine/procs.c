@@ -1,9 +1,7 @@
 /*
  * The process table: entering, forking, dying; see machine.h.
  *
- * A record names a keeper, a thread that lives exactly as long as the program
- * image: Faultline's fault handler. exec(2) and exit(2) both end it, so one
- * tgkill(pid, tid, 0) tells whether what the record says it holds is held.
+ * Whether a process lives is asked of its record; see keeper.c.
  */
 #include "machine/machine.h"
 #include "machine/internal.h"
@@ -22,39 +20,6 @@ const u64 *fl_held_of(const struct fl_machine_view *v, u32 proc, u64 **ret_map)
 
 	*ret_map = fl_is_err(r) ? NULL : (u64 *)r;
 	return *ret_map;
-}
-
-static bool has_ended(u32 pid, u32 tid)
-{
-	return !tid || fl_syscall(SYS_tgkill, pid, tid, 0) == -ESRCH;
-}
-
-/*
- * A process is gone when its keeper is, and the thread that writes to swap too: that
- * one ends after its I/O has, and a write that is under way would land in a slot that
- * is somebody else's by then.
- *
- * A record that is being set up is its maker's, until there is a child. The order
- * matters: a maker who is gone cannot make a child any more, so a number that is
- * still missing then never comes.
- */
-bool fl_proc_is_gone(const struct fl_proc *p)
-{
-	u32 state = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE), born;
-	struct fl_proc who = {.life = __atomic_load_n(&p->life, __ATOMIC_ACQUIRE)};
-
-	if (state == FL_PROC_LIVE)
-		return has_ended(who.pid, who.keeper_tid) && has_ended(who.pid, p->writer_tid);
-	if (state != FL_PROC_NEW)
-		return false;
-	born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);
-	if (!born && fl_thread_is_gone(p->maker))
-		born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);
-	else if (!born)
-		return false;
-	/* settled meanwhile: then this thread may have ended, and the process not */
-	return (!born || fl_thread_is_gone(born)) &&
-		__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == FL_PROC_NEW;
 }
 
 /* Gives back all that a dead process's bitmaps name. Where there is no address space to
@@ -172,6 +137,7 @@ static u32 reap(struct fl_machine_view *v)
 int fl_proc_enter(struct fl_machine_view *v, u32 pid, u32 keeper_tid)
 {
 	struct fl_machine *t = v->t;
+	u64 ns = fl_pid_namespace(true);
 	struct fl_proc *p = NULL;
 	int r = -EAGAIN;
 
@@ -179,16 +145,18 @@ int fl_proc_enter(struct fl_machine_view *v, u32 pid, u32 keeper_tid)
 	reap(v);
 	/* the image that this one replaced by exec held frames that are gone now, and
 	 * may have been about to fork: its number lives on, its threads do not */
-	for (u32 i = 0; i < t->nr_procs; i++)
-		if ((v->procs[i].pid == pid && v->procs[i].state == FL_PROC_LIVE) ||
-			(v->procs[i].maker == pid && v->procs[i].state == FL_PROC_NEW &&
-				!v->procs[i].born))
+	for (u32 i = 0; ns && i < t->nr_procs; i++)
+		if (v->procs[i].pid_ns == ns &&
+			((v->procs[i].pid == pid && v->procs[i].state == FL_PROC_LIVE) ||
+				(v->procs[i].maker == pid && v->procs[i].state == FL_PROC_NEW &&
+					!v->procs[i].born)))
 			release_held(v, &v->procs[i]);
 	p = take_record(v);
 	if (p) {
 		p->pid = pid;
 		p->ppid = (u32)fl_syscall(SYS_getppid);
 		p->keeper_tid = keeper_tid;
+		p->pid_ns = ns;
 		read_comm(p);
 		r = use_record(v, p);
 		p->state = r < 0 ? FL_PROC_DEAD : FL_PROC_LIVE;
@@ -211,6 +179,7 @@ int fl_proc_fork(struct fl_machine_view *v, struct fl_machine_view *child)
 		memcpy(p->comm, v->self->comm, sizeof(p->comm));
 		p->shares = v->self->shares = 1;
 		p->tail_ms = v->self->tail_ms;
+		p->pid_ns = v->self->pid_ns;
 		r = use_record(child, p);
 		if (r < 0)
 			p->state = FL_PROC_DEAD;
@@ -223,6 +192,7 @@ void fl_proc_settle(struct fl_machine_view *v, u32 pid, u32 keeper_tid)
 {
 	struct fl_proc who = {.pid = pid, .keeper_tid = keeper_tid};
 
+	v->self->pid_ns = fl_pid_namespace(true);
 	__atomic_store_n(&v->self->life, who.life, __ATOMIC_RELEASE);
 	__atomic_store_n(&v->self->state, FL_PROC_LIVE, __ATOMIC_RELEASE);
 }

@@ -81,6 +81,7 @@ void fl_runtime_child(void)
 
 	fl_syscall(SYS_munmap, old_held, p->machine.t->held_stride);
 	p->machine = fl.child_view;
+	fl_proc_keep(&p->machine);
 	renew_internal(old_held, (u64)p->machine.held_frames, p->machine.t->held_stride);
 
 	/* the parent's descriptors are nothing to us */

@@ -220,9 +220,11 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 
 	fl_lock(&p->lock);
 	fl.pid = (u32)fl_syscall(SYS_getpid);
-	r = fl_start_handler();
+	r = fl_proc_enter(&p->machine, fl.pid, fl_gettid());
 	if (r >= 0)
-		r = fl_proc_enter(&p->machine, fl.pid, (u32)r);
+		r = fl_start_handler(); /* the record's keeper */
+	if (r >= 0)
+		fl_proc_settle(&p->machine, fl.pid, (u32)r);
 	if (r < 0) {
 		fl_format(why, n, "threads: %s", fl_errname(-r));
 		return r; /* the lock stays taken: the handler, if any, waits for ever */

@@ -17,6 +17,7 @@ static u64 fl_tcb(void)
 
 static void handler(void *arg)
 {
+	fl_proc_keep(&fl.pager.machine);
 	fl_fd_private(fl.fd_base, fl.uffd.fd);
 	fl_handler_run(arg);
 }
@@ -46,7 +47,7 @@ static void kswapd(void *arg)
 	struct fl_proc *self = p->machine.self;
 
 	fl_fd_private(fl.fd_base, fl.uffd.fd);
-	__atomic_store_n(&self->writer_tid, fl_gettid(), __ATOMIC_RELEASE);
+	fl_proc_write(&p->machine);
 	fl_lock(&p->lock);
 	fl.writes.ops->open(&fl.writes, p->machine.swap_fd);
 	p->queue_opened(p, &fl.writes);

@@ -1,0 +1,110 @@
+/*
+ * Who lives: the keeper of a record.
+ *
+ * It is a thread that lives exactly as long as the program image: Faultline's
+ * fault handler. exec(2), exit(2) and SIGKILL all end it. Its tid stands in the
+ * record as in a robust futex that it holds, so the kernel itself writes
+ * FUTEX_OWNER_DIED there when the thread ends. Reading that needs no system
+ * call, and means the same in every pid namespace, where numbers do not.
+ *
+ * A child that is just being made has no keeper yet. Until it has, its first
+ * thread is the keeper; before that, for some instructions, only its number
+ * tells, to those for whom it is the same number.
+ */
+#include "machine/machine.h"
+#include "machine/internal.h"
+#include "arch/x86_64/syscall.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <sys/stat.h>
+
+u64 fl_pid_namespace(bool again)
+{
+	static u64 ns;
+	struct stat st;
+
+	if (again)
+		ns = fl_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/pid", &st, 0) < 0 ?
+			0 : (u64)st.st_ino;
+	if (again)
+		fl_shlock_namespace(ns);
+	return ns;
+}
+
+static const struct fl_proc *table;
+
+static bool owner_gone(u32 record)
+{
+	return table[record].state == FL_PROC_DEAD || fl_proc_is_gone(&table[record]);
+}
+
+/* The word is not in a list of its own: it is the one that is being taken, for ever. */
+static void hold(struct robust_list_head *list, u32 *word)
+{
+	list->list.next = &list->list;
+	list->futex_offset = 0;
+	list->list_op_pending = (struct robust_list *)word;
+	fl_syscall(SYS_set_robust_list, list, sizeof(*list));
+	__atomic_store_n(word, fl_gettid(), __ATOMIC_RELEASE);
+}
+
+void fl_proc_keep(struct fl_machine_view *v)
+{
+	static struct robust_list_head list;
+
+	table = v->procs;
+	hold(&list, &v->self->keeper);
+	fl_shlock_identity((u32)(v->self - v->procs), owner_gone);
+}
+
+void fl_proc_write(struct fl_machine_view *v)
+{
+	static struct robust_list_head list;
+
+	hold(&list, &v->self->writer);
+}
+
+/*
+ * By numbers, which the caller must be able to understand. A record that is being set
+ * up is its maker's, until there is a child. The order matters: a maker who is gone
+ * cannot make a child any more, so a number that is still missing then never comes.
+ */
+static bool gone_by_number(const struct fl_proc *p, u32 state)
+{
+	struct fl_proc who = {.life = __atomic_load_n(&p->life, __ATOMIC_ACQUIRE)};
+	u32 born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);
+
+	if (state == FL_PROC_LIVE)
+		return who.pid && who.keeper_tid &&
+			fl_syscall(SYS_tgkill, who.pid, who.keeper_tid, 0) == -ESRCH;
+	if (!born && fl_thread_is_gone(p->maker))
+		born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);
+	else if (!born)
+		return false;
+	return !born || fl_thread_is_gone(born);
+}
+
+static bool marked(const u32 *word)
+{
+	return __atomic_load_n(word, __ATOMIC_ACQUIRE) & FUTEX_OWNER_DIED;
+}
+
+bool fl_proc_is_gone(const struct fl_proc *p)
+{
+	u32 state = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE);
+	u64 here = fl_pid_namespace(false);
+
+	if (state != FL_PROC_LIVE && state != FL_PROC_NEW)
+		return false;
+	/* the writer ends after its I/O has: a write that is under way would land in
+	 * a slot that is somebody else's by then */
+	if (__atomic_load_n(&p->keeper, __ATOMIC_ACQUIRE))
+		return marked(&p->keeper) && (!p->writer || marked(&p->writer));
+	if (!here || p->pid_ns != here || !gone_by_number(p, state))
+		return false;
+	/* settled meanwhile: then that thread may have ended, and the process not */
+	return !__atomic_load_n(&p->keeper, __ATOMIC_ACQUIRE) &&
+		__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == state;
+}
