@@ -27,9 +27,9 @@ static fl_hook *hook_of(long nr)
 	case SYS_remap_file_pages:
 	case SYS_io_setup:
 	case SYS_io_destroy: return fl_hook_other;
-	case SYS_vfork:
 	case SYS_execve:
-	case SYS_execveat:
+	case SYS_execveat: return fl_hook_exec;
+	case SYS_vfork:
 	case SYS_sched_getaffinity:
 	case SYS_sched_setaffinity: return fl_hook_barrier;
 	case SYS_dup2:
@@ -55,6 +55,10 @@ enum fl_action fl_dispatch(struct fl_regs *regs)
 
 	if (action == FL_DONE)
 		regs->rax = (u64)c.ret;
+	else if (hook == fl_hook_exec) { /* another environment */
+		regs->rdx = c.a[2];
+		regs->r10 = c.a[3];
+	}
 	regs->new_sp = c.new_sp;
 	return action;
 }

@@ -32,8 +32,6 @@ enum fl_action fl_hook_barrier(struct fl_call *c)
 	fl_follow_restore(&fl.handler.follow);
 	if (c->nr == SYS_vfork)
 		fl_mm_borrowed(CLONE_VFORK);
-	if (c->nr == SYS_execve || c->nr == SYS_execveat)
-		fl_sample(&fl.handler); /* the last chance to count what goes now */
 	fl_unlock(&fl.pager.lock);
 	return FL_NATIVE;
 }

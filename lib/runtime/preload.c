@@ -110,6 +110,26 @@ static bool is_stderr_the_same(void)
 		now.st_dev == first_stderr.st_dev && now.st_ino == first_stderr.st_ino;
 }
 
+/* The entry of $LD_PRELOAD that names us: by which the loader will look again. */
+static void find_library(void)
+{
+	const char *s = getenv("LD_PRELOAD");
+	size_t n;
+
+	for (; s && *s; s += n + (s[n] != 0)) {
+		const char *name = s;
+
+		n = strcspn(s, ": ");
+		for (size_t i = 0; i < n; i++)
+			if (s[i] == '/')
+				name = s + i + 1;
+		if (n >= sizeof(fl.library) || name == s || strncmp(name, "libfaultline.so", 15))
+			continue;
+		memcpy(fl.library, s, n);
+		return;
+	}
+}
+
 static void publish_fds(void)
 {
 	char value[16];
@@ -130,6 +150,7 @@ __attribute__((constructor)) static void fl_constructor(void)
 	if (r < 0)
 		fl.active = false;
 	fl_syscall(SYS_rt_sigprocmask, 2, &old, NULL, 8);
+	find_library();
 	if (r == 0 && fl.is_root) {
 		fl_syscall(SYS_fstat, 2, &first_stderr);
 		publish_fds();

@@ -11,6 +11,7 @@
 #include "pager/pager.h"
 
 #define FL_MAX_INTERNAL 32
+#define FL_LIBRARIES_MAX 4096 /* bytes of $LD_PRELOAD */
 
 struct fl_range {
 	u64 start, end;
@@ -25,6 +26,7 @@ struct fl_runtime {
 	struct fl_queue writes;		/* kswapd's */
 	bool kswapd_started;
 	int fd_base, dev_fd;
+	char library[FL_PATH_MAX];	/* as the loader was told; empty: it is not known */
 	bool active;			/* hooks do their work */
 	bool is_root;			/* made the machine itself: reports at exit */
 	u32 pid;			/* of this process, in its own namespace */

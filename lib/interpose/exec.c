@@ -1,0 +1,176 @@
+/*
+ * execve(2) and execveat(2).
+ *
+ * Where the new program cannot open our library, after chroot(2) or as another
+ * user, its loader would say so on standard error. It runs natively then, and the
+ * library is left out of its environment.
+ *
+ * The environment that we make instead must stay until the kernel has read it, and
+ * nobody comes back from exec to free it. A process of its own loses it with the rest
+ * of its memory, but a vfork child borrows its parent's: so it is kept by the number
+ * of who made it, and given to the next when nobody has that number any more.
+ */
+#include "interpose/hooks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#define MAX_ENTRIES 65536u
+#define HEAD_BYTES  24u /* of an entry: more than the longest name that we look for */
+
+struct place {
+	struct place *next;
+	u64 bytes;
+	u32 tid;
+	u64 entries[];
+};
+
+static struct place *places;
+
+/* Can the loader open it? When in doubt yes. */
+static bool reachable(const char *path)
+{
+	long fd = fl_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		fl_syscall(SYS_close, fd);
+	return fd != -ENOENT && fd != -EACCES && fd != -ENOTDIR && fd != -ELOOP;
+}
+
+/* The beginning of a string, up to n - 1 bytes of it. False: it lies nowhere. */
+static bool peek_string(u64 va, char *to, u32 n)
+{
+	for (u32 at = 0; at < n - 1;) {
+		u32 piece = (u32)fl_min((u64)n - 1 - at, FL_PAGE_SIZE - ((va + at) & (FL_PAGE_SIZE - 1)));
+
+		if (!fl_peek(va + at, to + at, piece))
+			return false;
+		if (memchr(to + at, 0, piece))
+			return true;
+		at += piece;
+	}
+	to[n - 1] = 0;
+	return true;
+}
+
+/* The entries before the one that ends the list, or -1 if they lie nowhere. */
+static long count(u64 envp)
+{
+	u64 entry;
+
+	for (u32 n = 0; envp && n < MAX_ENTRIES; n++) {
+		if (!fl_peek(envp + n * 8ull, &entry, 8))
+			return -1;
+		if (!entry)
+			return n;
+	}
+	return -1;
+}
+
+static struct place *place_for(u32 tid, u64 bytes)
+{
+	struct place **link = &places, *p;
+
+	fl_lock(&fl.pager.lock);
+	while ((p = *link)) {
+		if (p->tid != tid && fl_syscall(SYS_kill, p->tid, 0) != -ESRCH) {
+			link = &p->next;
+			continue;
+		}
+		*link = p->next;
+		fl_arena_free(&fl.arena, p, p->bytes);
+	}
+	p = fl_arena_alloc(&fl.arena, bytes);
+	if (p) {
+		*p = (struct place){.next = places, .bytes = bytes, .tid = tid};
+		places = p;
+	}
+	fl_unlock(&fl.pager.lock);
+	return p;
+}
+
+static bool begins(const char *s, const char *with)
+{
+	return !memcmp(s, with, strlen(with));
+}
+
+/* The list of libraries without ours, in place; false if nothing is left of it. */
+static bool without_library(char *list)
+{
+	size_t n = strlen(fl.library), k;
+	char *from = list, *to = list;
+
+	while (*from) {
+		for (k = 0; from[k] && from[k] != ':' && from[k] != ' '; k++)
+			;
+		if (k != n || memcmp(from, fl.library, n)) {
+			if (to != list)
+				*to++ = ':';
+			memmove(to, from, k);
+			to += k;
+		}
+		from += k + (from[k] != 0);
+	}
+	*to = 0;
+	return to != list;
+}
+
+/* The environment without us; 0 if it must stay as it is. */
+static u64 clean(u64 envp)
+{
+	static const char preload[] = "LD_PRELOAD=";
+	char head[HEAD_BYTES];
+	struct place *p;
+	long n = count(envp);
+	u64 list_bytes = FL_LIBRARIES_MAX, entry, k = 0;
+	char *list;
+	bool found = false;
+
+	if (n < 0)
+		return 0;
+	p = place_for(fl_gettid(), sizeof(*p) + (u64)(n + 1) * 8 + sizeof(preload) + list_bytes);
+	if (!p)
+		return 0;
+	list = (char *)&p->entries[n + 1];
+	for (long i = 0; i < n; i++) {
+		memset(head, 0, sizeof(head));
+		if (!fl_peek(envp + (u64)i * 8, &entry, 8) ||
+			!peek_string(entry, head, sizeof(head)))
+			return 0;
+		if (begins(head, "FAULTLINE=") || begins(head, "FAULTLINE_FDS="))
+			continue;
+		if (begins(head, preload) && !found) {
+			memcpy(list, preload, sizeof(preload));
+			if (!peek_string(entry + strlen(preload), list + strlen(preload), (u32)list_bytes))
+				return 0;
+			found = true;
+			if (!without_library(list + strlen(preload)))
+				continue;
+			entry = (u64)list;
+		}
+		p->entries[k++] = entry;
+	}
+	p->entries[k] = 0;
+	return found ? (u64)p->entries : 0;
+}
+
+enum fl_action fl_hook_exec(struct fl_call *c)
+{
+	u64 *envp = c->nr == SYS_execve ? &c->a[2] : &c->a[3], cleaned;
+
+	/* a vfork child is not counted, and must not take its parent's lock with it when
+	 * it is killed */
+	if ((u32)fl_syscall(SYS_getpid) == fl.pid) {
+		fl_lock(&fl.pager.lock);
+		fl_follow_restore(&fl.handler.follow);
+		fl_sample(&fl.handler); /* the last chance to count what goes now */
+		fl_unlock(&fl.pager.lock);
+	}
+	if (fl.library[0] && !reachable(fl.library)) {
+		cleaned = clean(*envp);
+		if (cleaned)
+			*envp = cleaned;
+	}
+	return FL_NATIVE;
+}
