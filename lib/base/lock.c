@@ -187,9 +187,14 @@ void fl_shlock_init(struct fl_shlock *l, enum fl_rank rank)
 	l->rank = rank;
 }
 
+u32 fl_shlock_word(u32 tid)
+{
+	return own_record ? own_record : own_ns | tid;
+}
+
 bool fl_shlock(struct fl_shlock *l)
 {
-	u32 mine = own_record ? own_record : own_ns | fl_gettid(), c, dead = 0;
+	u32 mine = fl_shlock_word(fl_gettid()), c, dead = 0;
 	u32 waited = mine | WAITED;
 
 	rank_acquire(l->rank);

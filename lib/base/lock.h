@@ -69,6 +69,8 @@ struct fl_shlock {
  */
 void fl_shlock_identity(u32 record, bool (*gone)(u32 record));
 void fl_shlock_namespace(u64 pid_ns);
+/* What thread tid writes into the word of a lock that it takes. */
+u32 fl_shlock_word(u32 tid);
 
 void fl_shlock_init(struct fl_shlock *l, enum fl_rank rank);
 

@@ -366,7 +366,7 @@ static void die_with_lock(void)
 {
 	struct process *p = pick(true);
 	struct fl_machine *t = self->view.t;
-	u32 tid = (u32)p->keeper, which = rnd(3);
+	u32 word = fl_shlock_word((u32)p->keeper), which = rnd(3);
 
 	if (p == self || nr_takeovers >= TAKEOVERS)
 		return;
@@ -381,7 +381,7 @@ static void die_with_lock(void)
 		p->frame[f] &= p->view.held_frames[f / 64] >> f % 64 & 1;
 	for (u32 s = 0; s < SLOTS; s++)
 		p->slot[s] &= p->view.held_slots[s / 64] >> s % 64 & 1;
-	(which == 0 ? &t->zone_lock : which == 1 ? &t->swap_lock : &t->proc_lock)->word = tid;
+	(which == 0 ? &t->zone_lock : which == 1 ? &t->swap_lock : &t->proc_lock)->word = word;
 	if (which == 0)
 		take_frames(pick(true));
 	else if (which == 1)
