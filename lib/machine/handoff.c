@@ -20,6 +20,27 @@ int fl_fd_base(void)
 	return limit > 2 * FL_FDS_RESERVED ? (int)limit - FL_FDS_RESERVED - 8 : FL_FDS_RESERVED;
 }
 
+void fl_fd_raise_limit(int base, struct rlimit *ret_old)
+{
+	u64 want = (u64)base + FL_FDS_RESERVED;
+	struct rlimit rl;
+
+	*ret_old = (struct rlimit){0, 0};
+	if (fl_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &rl) < 0 || rl.rlim_cur >= want)
+		return;
+	*ret_old = rl;
+	/* above the hard limit only with CAP_SYS_RESOURCE */
+	rl = (struct rlimit){want, fl_max((u64)rl.rlim_max, want)};
+	if (fl_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &rl, NULL) < 0)
+		ret_old->rlim_max = 0;
+}
+
+void fl_fd_restore_limit(const struct rlimit *old)
+{
+	if (old->rlim_max)
+		fl_syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, old, NULL);
+}
+
 int fl_fd_place(int base, enum fl_fd which, int fd, bool cloexec)
 {
 	int to = base + (int)which;

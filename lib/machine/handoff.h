@@ -26,6 +26,13 @@ enum fl_fd {
 /* The base for this process's limit of open files. */
 int fl_fd_base(void);
 
+/* While a process is set up its limit of open files may be lower than our numbers,
+ * or all numbers below it be taken: raised, if it may be, and put back. For a
+ * process that has no other thread. */
+struct rlimit;
+void fl_fd_raise_limit(int base, struct rlimit *ret_old);
+void fl_fd_restore_limit(const struct rlimit *old);
+
 /* Moves fd to number base + which, closing whatever was there; inherited by
  * exec unless cloexec. Returns the new number or -errno. */
 int fl_fd_place(int base, enum fl_fd which, int fd, bool cloexec);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 /* The mappings that were internal but not inherited, and the parent's bitmaps. */
 static void renew_internal(u64 old_held, u64 new_held, u64 bytes)
@@ -76,6 +77,7 @@ void fl_runtime_child(void)
 {
 	struct fl_pager *p = &fl.pager;
 	u64 old_held = (u64)p->machine.held_frames;
+	struct rlimit limit;
 	struct fl_vma *vma;
 	int r;
 
@@ -102,8 +104,10 @@ void fl_runtime_child(void)
 	fl_mm_change(&p->mm, 0, 1ull << 47, 0, FL_VM_LOCKED | FL_VM_LOCKONFAULT);
 	fl.mlock_future = fl.mlock_future_onfault = false;
 
+	fl_fd_raise_limit(fl.fd_base, &limit);
 	r = fl_uffd_open(&fl.uffd, fl.dev_fd, !fl.uffd.host.can_move);
 	if (r < 0 || !renew_pool(p)) {
+		fl_fd_restore_limit(&limit);
 		go_native(p);
 		fl_unlock(&p->lock);
 		return;
@@ -117,6 +121,7 @@ void fl_runtime_child(void)
 			fl_uffd_register(&fl.uffd, vma->start, vma->end, true);
 	fl_pager_fork_protect(p);
 	r = fl_start_handler();
+	fl_fd_restore_limit(&limit);
 	if (r < 0)
 		p->dead(p, "fork: no thread can be made for the child: is a limit on processes (ulimit -u) in force?");
 	fl_proc_settle(&p->machine, fl.pid, (u32)r);

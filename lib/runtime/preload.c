@@ -17,6 +17,7 @@
 #include <link.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 /* Exit status of a program that --strict keeps from running. */
@@ -81,6 +82,7 @@ static int start(struct fl_config *c, char *why, size_t n)
 {
 	const char *options = getenv("FAULTLINE"), *tmp = getenv("TMPDIR");
 	const ptrdiff_t *rseq;
+	struct rlimit limit;
 	int r, base = fl_fd_import(getenv(FL_FDS_ENV));
 
 	fl_config_init(c);
@@ -95,8 +97,13 @@ static int start(struct fl_config *c, char *why, size_t n)
 	r = fl_runtime_stacks(why, n);
 	if (r == 0)
 		r = patch(why, n);
+	if (r < 0)
+		return r;
 	/* from here on hooks run, and let everything through until it is active */
-	return r < 0 ? r : fl_runtime_start(c, base, why, n);
+	fl_fd_raise_limit(fl.fd_base, &limit);
+	r = fl_runtime_start(c, base, why, n);
+	fl_fd_restore_limit(&limit);
+	return r;
 }
 
 /* Standard error as it was at the start: a program may put a file of its own there. */
