@@ -23,6 +23,7 @@ struct clone3_args {
 /* The call that makes the process, with the new stack left out. */
 struct fork {
 	struct fl_call kernel;
+	u64 flags;	/* CLONE_* */
 	u64 stack;	/* what the program wants the child to have, 0: its own */
 	u64 *tid_arg;	/* where the kernel is told to write the child's number; NULL: nowhere */
 	u64 tid_at;	/* where the program wants that, 0: nowhere */
@@ -47,6 +48,8 @@ static enum fl_action fork_with(struct fl_call *c, struct fork *f)
 	int r;
 
 	fl_lock(&p->lock);
+	if (f->flags & CLONE_FILES)
+		fl_runtime_close_shared();
 	fl_pager_wait_idle(p);
 	r = fl_pager_fork_prepare(p, &fl.child_view);
 	if (r < 0) {
@@ -63,7 +66,7 @@ static enum fl_action fork_with(struct fl_call *c, struct fork *f)
 	to_both = vma && (vma->flags & FL_VM_SHARED);
 	ret = fl_call_kernel(&f->kernel);
 	if (ret == 0) {
-		fl_runtime_child();
+		fl_runtime_child(f->flags & CLONE_FILES);
 		if (to_both)
 			tell(f->tid_at, *fl_proc_born_at(&p->machine));
 		c->new_sp = f->stack;
@@ -103,7 +106,7 @@ static enum fl_action new_thread(u64 flags, u64 tls, u64 tid_at)
 
 enum fl_action fl_hook_clone(struct fl_call *c)
 {
-	struct fork f = {.kernel = *c, .stack = c->a[1]};
+	struct fork f = {.kernel = *c, .flags = c->a[0], .stack = c->a[1]};
 
 	if (c->a[0] & CLONE_VM)
 		return new_thread(c->a[0], c->a[4], c->a[2]);
@@ -161,6 +164,7 @@ enum fl_action fl_hook_clone3(struct fl_call *c)
 		f.stack = args.stack + args.stack_size;
 		args.stack = args.stack_size = 0;
 	}
+	f.flags = args.flags;
 	f.tid_at = args.flags & CLONE_PARENT_SETTID ? args.parent_tid : 0;
 	f.tid_arg = &args.parent_tid;
 	args.flags |= CLONE_PARENT_SETTID;

@@ -54,6 +54,10 @@ struct fl_proc {
 	u32 keeper;	/* tid of the thread whose life is that of the program image */
 	u32 writer;	/* of the thread that writes to swap, if there is one */
 	u64 pid_ns;	/* in which maker and born mean something, later pid; 0: unknown */
+	/* It shares the descriptors of the process with that start_ns, where its
+	 * userfaultfd has this number; 0: no. */
+	u64 files_of;
+	u32 uffd_number;
 	u32 doorbell;	/* futex: bumped to wake the process's kswapd */
 	u32 asleep;	/* which waits for it */
 	u32 wanted;	/* frames that others ask it to give back */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "machine/handoff.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -73,10 +74,56 @@ static void go_native(struct fl_pager *p)
 	fl.active = false;
 }
 
-void fl_runtime_child(void)
+/*
+ * With clone(CLONE_FILES) and a memory of its own the child's descriptors are also the
+ * parent's: those at our numbers must stay, and the child's go to numbers behind them.
+ */
+static void leave_to_parent(struct fl_pager *p, u64 parent_start_ns)
+{
+	p->machine.self->files_of = parent_start_ns;
+	fl.handler.control_fd = -1;
+}
+
+static void close_parents(void)
+{
+	/* they are nothing to us */
+	fl_syscall(SYS_close, fl.uffd.fd);
+	if (fl.handler.control_fd >= 0)
+		fl_syscall(SYS_close, fl.handler.control_fd);
+}
+
+static int place_behind(struct fl_pager *p, int fd)
+{
+	long r = fl_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, fl.fd_base + FL_FD_CONTROL + 1);
+
+	if (r >= 0) {
+		fl_syscall(SYS_close, fd);
+		p->machine.self->uffd_number = (u32)r;
+	}
+	return (int)r;
+}
+
+void fl_runtime_close_shared(void)
+{
+	struct fl_machine_view *v = &fl.pager.machine;
+
+	fl_machine_reap(v);
+	for (u32 i = 0; i < v->t->nr_procs; i++) {
+		struct fl_proc *q = &v->procs[i];
+
+		if (q->state != FL_PROC_DEAD || !q->uffd_number ||
+			q->files_of != v->self->stats.start_ns)
+			continue;
+		fl_syscall(SYS_close, q->uffd_number);
+		q->uffd_number = 0;
+	}
+}
+
+void fl_runtime_child(bool shares_files)
 {
 	struct fl_pager *p = &fl.pager;
 	u64 old_held = (u64)p->machine.held_frames;
+	u64 parent_start_ns = p->machine.self->stats.start_ns;
 	struct rlimit limit;
 	struct fl_vma *vma;
 	int r;
@@ -84,12 +131,13 @@ void fl_runtime_child(void)
 	fl_syscall(SYS_munmap, old_held, p->machine.t->held_stride);
 	p->machine = fl.child_view;
 	fl_proc_keep(&p->machine);
+	p->machine.self->files_of = p->machine.self->uffd_number = 0;
 	renew_internal(old_held, (u64)p->machine.held_frames, p->machine.t->held_stride);
 
-	/* the parent's descriptors are nothing to us */
-	fl_syscall(SYS_close, fl.uffd.fd);
-	if (fl.handler.control_fd >= 0)
-		fl_syscall(SYS_close, fl.handler.control_fd);
+	if (shares_files)
+		leave_to_parent(p, parent_start_ns);
+	else
+		close_parents();
 	fl.is_root = false;
 	fl.pid = (u32)fl_syscall(SYS_getpid);
 	fl.vfork_tid = 0;
@@ -112,7 +160,8 @@ void fl_runtime_child(void)
 		fl_unlock(&p->lock);
 		return;
 	}
-	r = fl_fd_place(fl.fd_base, FL_FD_UFFD, fl.uffd.fd, true);
+	r = shares_files ? place_behind(p, fl.uffd.fd) :
+			   fl_fd_place(fl.fd_base, FL_FD_UFFD, fl.uffd.fd, true);
 	if (r >= 0)
 		fl.uffd.fd = r;
 	fl_uffd_register(&fl.uffd, p->pool, p->pool + fl.pool_bytes, false);

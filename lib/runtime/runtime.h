@@ -68,7 +68,9 @@ u64 fl_runtime_look(void);
 
 /* child.c: the child's half of a fork, on its hook stack, mm lock held as the
  * parent held it. */
-void fl_runtime_child(void);
+void fl_runtime_child(bool shares_files);
+/* The parent, before such a child: closes what those that died have left open. */
+void fl_runtime_close_shared(void);
 
 /* control.c */
 int fl_control_open(void);

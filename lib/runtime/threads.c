@@ -28,7 +28,8 @@ int fl_start_handler(void)
 
 	h->pager = &fl.pager;
 	h->uffd = &fl.uffd;
-	h->control_fd = fl_control_open();
+	/* none where the number of it is the parent's */
+	h->control_fd = fl.pager.machine.self->files_of ? -1 : fl_control_open();
 	h->control = fl_control_serve;
 	h->client_fd = -1;
 	h->sample = fl_sample;

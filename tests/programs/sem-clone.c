@@ -45,6 +45,32 @@ static void by_number(const char *what, long nr, long flags)
 	done(what, pid);
 }
 
+/* What one opens the other has, and numbers come out as if nobody else had any. */
+static void files_shared(void)
+{
+	int first = open("/dev/null", O_RDWR), fd;
+
+	close(first);
+	for (int i = 0; i < 20; i++) {
+		pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_FILES | CLONE_FS, 0, 0, 0, 0);
+
+		CHECK(pid >= 0, "clone");
+		if (!pid) {
+			CHECK(open("/dev/null", O_RDWR) == first, "another number");
+			verify_and_write();
+			_exit(0);
+		}
+		reap(pid);
+		CHECK(close(first) == 0, "what the child has opened");
+		fd = open("/dev/null", O_RDWR);
+		CHECK(fd == first, "open gave %d, not %d", fd, first);
+		close(fd);
+		expect(base, pages, 1);
+		fill(base, 64, 1);
+	}
+	say("files shared: ok\n");
+}
+
 static int on_stack(void *arg)
 {
 	char here[4096];
@@ -289,7 +315,7 @@ int main(int argc, char **argv)
 {
 	pid_t pid;
 
-	pages = pages_arg(argc, argv, 20);
+	pages = pages_arg(argc, argv, 12);
 	base = map_filled(pages, 1);
 	stack = map(STACK_BYTES);
 	push_out();
@@ -303,6 +329,7 @@ int main(int argc, char **argv)
 	by_number("SYS_fork", SYS_fork, 0);
 	by_number("SYS_clone", SYS_clone, SIGCHLD);
 	by_vfork_number();
+	files_shared();
 	with_stack();
 	with_pidfd();
 	with_set_tid();
