@@ -16,7 +16,6 @@
  */
 #include "tree-model.h"
 #include <fcntl.h>
-#include <getopt.h>
 #include <signal.h>
 #include <sys/uio.h>
 
@@ -269,16 +268,6 @@ static void operate(uint64_t n)
 
 /* ---- the tree ---- */
 
-static uint64_t model_digest(int node)
-{
-	uint64_t h = 14695981039346656037ULL;
-
-	for (size_t i = 0; i < (size_t)AREA_PAGES * CELLS_PER_PAGE; i++)
-		for (size_t k = 0; k < CELL_WORDS; k++)
-			h = (h ^ cell_word(stamps_of(node)[i], k)) * 1099511628211ULL;
-	return h;
-}
-
 /* Nobody has failed, and none of our children has ended: that is too early. */
 static bool all_well(void)
 {
@@ -384,25 +373,11 @@ static void live(void)
 	finish(ops_done);
 }
 
-static void parse(int argc, char **argv, uint64_t *seed, uint64_t *ops)
-{
-	static const struct option options[] = {{"seed", 1, NULL, 's'}, {"ops", 1, NULL, 'o'}, {0}};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c != 's' && c != 'o') {
-			fprintf(stderr, "usage: cow-model [--seed S] [--ops N]\n");
-			exit(2);
-		}
-		*(c == 's' ? seed : ops) = strtoull(optarg, NULL, 10);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	uint64_t seed = 1, ops = 100000;
 
-	parse(argc, argv, &seed, &ops);
+	tree_options(argc, argv, "ops", &seed, &ops);
 	tree_create(seed, NR_NODES, AREA_PAGES, sizeof(*shared));
 	shared = (struct shared *)((char *)tree + tree->own_at);
 	shared->ops_each = (ops + NR_PROCESSES - 1) / NR_PROCESSES;

@@ -18,7 +18,6 @@
  */
 #include "tree-model.h"
 #include <fcntl.h>
-#include <getopt.h>
 #include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>
@@ -105,7 +104,8 @@ static __attribute__((noreturn)) void be_the_killer(void)
 		case 1:
 		case 2:
 		case 3:
-			for (int i = 0; i < 20000 && !stopping(); i++, node = 1 + i % (MAX_NODES - 1))
+			for (int i = 0; i < 20000 && !stopping();
+				i++, node = 1 + i % (MAX_NODES - 1))
 				if (__atomic_load_n(&nodes[node].forking, __ATOMIC_ACQUIRE)) {
 					/* not always in its first microsecond */
 					for (uint64_t k = draw(2000); k--;)
@@ -231,8 +231,8 @@ static void fork_one(bool single)
 	copy_model(child, OWN_PAGES);
 	__atomic_store_n(&nodes[me].forking, 1, __ATOMIC_RELEASE);
 	/* The kernel writes the child's number down before the child runs. */
-	pid = by_libc ? fork() :
-			(pid_t)syscall(SYS_clone, SIGCHLD | CLONE_PARENT_SETTID, NULL,
+	pid = by_libc ? fork()
+		      : (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_PARENT_SETTID, NULL,
 				&nodes[child].pid, NULL, 0);
 	if (!pid)
 		be_a_child(child, mine, by_libc);
@@ -357,21 +357,6 @@ static void report(void)
 		(unsigned long long)(tree->cells_verified / CELLS_PER_PAGE));
 }
 
-static void parse(int argc, char **argv, uint64_t *seed, uint64_t *kills)
-{
-	static const struct option options[] = {
-		{"seed", 1, NULL, 's'}, {"kills", 1, NULL, 'k'}, {0}};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c != 's' && c != 'k') {
-			fprintf(stderr, "usage: kill-storm [--seed S] [--kills N]\n");
-			exit(2);
-		}
-		*(c == 's' ? seed : kills) = strtoull(optarg, NULL, 10);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	uint64_t seed = 1, kills = 50;
@@ -380,7 +365,7 @@ int main(int argc, char **argv)
 	program_argv = argv;
 	if (argc == 4 && !strcmp(argv[1], "--worker"))
 		be_a_worker(argv);
-	parse(argc, argv, &seed, &kills);
+	tree_options(argc, argv, "kills", &seed, &kills);
 	/* orphans come to us; and nobody outside is in a group that is killed */
 	CHECK(prctl(PR_SET_CHILD_SUBREAPER, 1) == 0, "prctl");
 	tree_fd = tree_create(seed, MAX_NODES, ALL_PAGES, sizeof(struct storm));

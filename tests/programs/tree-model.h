@@ -15,6 +15,7 @@
 #define TESTS_PROGRAMS_TREE_MODEL_H
 
 #include "sem.h"
+#include <getopt.h>
 #include <spawn.h>
 
 enum { CELL = 512, CELLS_PER_PAGE = PAGE / CELL, CELL_WORDS = CELL / 8 };
@@ -132,8 +133,8 @@ static UNUSED void become(int node)
 {
 	me = node;
 	nodes[me].pid = getpid();
-	random_state = mix(tree->seed * 1000003 + __atomic_fetch_add(&tree->nr_forks, 1,
-							   __ATOMIC_RELAXED));
+	random_state = mix(
+		tree->seed * 1000003 + __atomic_fetch_add(&tree->nr_forks, 1, __ATOMIC_RELAXED));
 }
 
 /* n stamps, one after the other. */
@@ -232,12 +233,39 @@ static UNUSED void verify_pages(size_t page, size_t n)
 	bump(&tree->cells_verified, n * CELLS_PER_PAGE);
 }
 
+/* digest() of the area of a process whose memory is as the model says. */
+static UNUSED uint64_t model_digest(int node)
+{
+	uint64_t h = 14695981039346656037ULL;
+
+	for (size_t i = 0; i < (size_t)tree->pages * CELLS_PER_PAGE; i++)
+		for (size_t k = 0; k < CELL_WORDS; k++)
+			h = (h ^ cell_word(stamps_of(node)[i], k)) * 1099511628211ULL;
+	return h;
+}
+
 /* What the child is going to inherit. Nobody writes to the area until the fork. */
 static UNUSED void copy_model(int child, size_t pages)
 {
 	memcpy(stamps_of(child), stamps_of(me), pages * CELLS_PER_PAGE * sizeof(uint32_t));
 	memset(stamps_of(child) + pages * CELLS_PER_PAGE, 0,
 		(tree->pages - pages) * CELLS_PER_PAGE * sizeof(uint32_t));
+}
+
+/* [--seed S] [--WHAT N] */
+static UNUSED void tree_options(
+	int argc, char **argv, const char *what, uint64_t *seed, uint64_t *ret_number)
+{
+	const struct option options[] = {{"seed", 1, NULL, 's'}, {what, 1, NULL, 'n'}, {0}};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c != 's' && c != 'n') {
+			fprintf(stderr, "usage: %s [--seed S] [--%s N]\n", argv[0], what);
+			exit(2);
+		}
+		*(c == 's' ? seed : ret_number) = strtoull(optarg, NULL, 10);
+	}
 }
 
 /* Runs the command in $FAULTLINE_CHECK with pids behind it, natively; it must succeed. */

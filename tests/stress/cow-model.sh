@@ -5,17 +5,17 @@
 #
 #	tests/stress/cow-model.sh [--native] [SEED...]
 #
-# FL_COW_SEEDS says how many (3), FL_COW_OPS how many operations each (100000).
+# FL_COW_SEEDS says how many (2), FL_COW_OPS how many operations each (30000).
 set -u
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-ops=${FL_COW_OPS:-100000} native=''
+ops=${FL_COW_OPS:-30000} native=''
 [ "${1:-}" != --native ] || { native=yes && shift; }
 if [ $# -gt 0 ]; then
 	seeds=("$@")
 else
-	mapfile -t seeds < <(seq 1 "${FL_COW_SEEDS:-3}")
+	mapfile -t seeds < <(seq 1 "${FL_COW_SEEDS:-2}")
 fi
 [ -n "$native" ] || need_faultline
 make_tmp

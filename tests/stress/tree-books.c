@@ -131,9 +131,9 @@ static void check_records(char **pids, int n)
 			seen++;
 			check_process(snap[at].head, h, p->held);
 		} else if (p->state != FL_PROC_FREE && p->state != FL_PROC_DEAD) {
-			WRONG("%u (%s, %s): not one of these, with %lu frames and %lu slots", p->pid,
-				p->comm, p->state == FL_PROC_NEW ? "being born" : "alive", h.frames,
-				h.slots);
+			WRONG("%u (%s, %s): not one of these, with %lu frames and %lu slots",
+				p->pid, p->comm, p->state == FL_PROC_NEW ? "being born" : "alive",
+				h.frames, h.slots);
 		} else if (h.frames || h.slots) {
 			WRONG("%u: dead, with %lu frames and %lu slots", p->pid, h.frames, h.slots);
 		}
@@ -141,8 +141,8 @@ static void check_records(char **pids, int n)
 	if (seen != n)
 		WRONG("%d of %d processes have a record", seen, n);
 	if (n == 1 && (sum.frames != view.t->frames_used || sum.slots != view.t->slots.nr_used))
-		WRONG("%u frames and %u slots in use, but it holds %lu and %lu", view.t->frames_used,
-			view.t->slots.nr_used, sum.frames, sum.slots);
+		WRONG("%u frames and %u slots in use, but it holds %lu and %lu",
+			view.t->frames_used, view.t->slots.nr_used, sum.frames, sum.slots);
 	if (!nr_wrong)
 		fl_text_add(&out,
 			"tree-books: %d processes hold %lu of %u frames (%u different ones), "
@@ -175,7 +175,8 @@ int main(int argc, char **argv)
 	fd = open_machine(pids[0]);
 	err = fd < 0 ? -ENOENT : fl_machine_open(&view, fd, -1);
 	if (err) {
-		printf("tree-books: %s: its machine cannot be opened: %s\n", pids[0], strerror(-err));
+		printf("tree-books: %s: its machine cannot be opened: %s\n", pids[0],
+			strerror(-err));
 		return 1;
 	}
 	/* A page that was given up during an I/O is in no table until that has ended. */
