@@ -1,9 +1,9 @@
 /*
  * What fork costs, and what it saves: the jobs of `./dev bench` on trees.
  *
- *	fork latency MIB			milliseconds of fork(2), and until the child has gone
- *	fork cow sequential|random MIB		microseconds a page: to write to one that a living
- *						child shares, and to one whose child has gone
+ *	fork latency MIB			ms of fork(2), and until the child has ended
+ *	fork cow sequential|random MIB		us a page: to write to one that a living
+ *						child shares, and once the child has gone
  *	fork tree MIB CHILDREN PERCENT		MiB of a parent and its children together, when
  *						each has written to so much of what it inherited
  *
@@ -217,7 +217,7 @@ int main(int argc, char **argv)
 		fill(argv[2]);
 		latency();
 	} else if (!strcmp(job, "cow") && argc == 4 &&
-		(!strcmp(argv[2], "sequential") || !strcmp(argv[2], "random"))) {
+		   (!strcmp(argv[2], "sequential") || !strcmp(argv[2], "random"))) {
 		fill(argv[3]);
 		cow(!strcmp(argv[2], "random"));
 	} else if (!strcmp(job, "tree") && argc == 5) {
