@@ -155,6 +155,20 @@ enum fl_shed fl_shed(struct fl_pager *p, struct fl_queue *q, u32 f, u64 va,
 	return ret;
 }
 
+/* The frame is in slot now. Another process may have written it at the same time: then
+ * both use the slot of the one that was ready first, and the page is in swap once. */
+static u32 one_slot(struct fl_pager *p, u32 f, u32 slot)
+{
+	u32 first = fl_swap_get_published(&p->machine, f);
+
+	if (first == FL_NO_SLOT) {
+		fl_swap_publish(&p->machine, f, slot);
+		return slot;
+	}
+	fl_swap_put(&p->machine, slot);
+	return first;
+}
+
 u32 fl_shed_done(struct fl_pager *p, struct fl_io *io)
 {
 	u32 freed = 0;
@@ -172,7 +186,7 @@ u32 fl_shed_done(struct fl_pager *p, struct fl_io *io)
 			continue;
 		}
 		fl_page_clear_flags(pg, FL_PG_SHEDDING);
-		fl_swap_publish(&p->machine, f, slot);
+		slot = one_slot(p, f, slot);
 		p->host->ops->discard(p->host, va, 1);
 		freed += given_up(p, f, va, slot);
 	}
