@@ -101,7 +101,11 @@ leave() {
 	pids=$(jobs -p)
 	# shellcheck disable=SC2086 # a list
 	[ -z "$pids" ] || { kill $pids && wait $pids; } 2>/dev/null
-	[ -z "$tmp" ] || rm -rf "$tmp"
+	# The sampler ends a whole tree, which may still write there until it is gone.
+	for ((f = 0; f < 100; f++)); do
+		{ [ -z "$tmp" ] || rm -rf "$tmp"; } 2>/dev/null && break
+		sleep 0.1
+	done
 	exit "$status"
 }
 

@@ -41,7 +41,7 @@ prepare() {
 		}
 		big() {
 			ask <<-SQL
-				SET work_mem = '512MB';
+				SET work_mem = '160MB';
 				SET max_parallel_workers_per_gather = $1;
 				SELECT count(*), sum(n), min(low) FROM (SELECT md5((aid % 50000)::text) AS k, count(*) AS n,
 					min(aid) AS low FROM pgbench_accounts GROUP BY 1) AS groups;
