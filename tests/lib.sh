@@ -64,18 +64,23 @@ need_faultline() {
 # own_shared_memory "$@": the script starts again with /dev/shm, mounts and System V objects
 # to itself, so that what is in shared_left is its own. Before make_tmp.
 own_shared_memory() {
-	if [ -z "${FL_OWN_SHARED_MEMORY:-}" ]; then
+	local namespace
+	namespace=$(readlink /proc/self/ns/ipc)
+	if [ "${FL_NOT_OWN:-$namespace}" = "$namespace" ]; then
 		unshare --mount --ipc true 2>/dev/null || skip_all "unshare: no namespaces of its own are permitted"
-		FL_OWN_SHARED_MEMORY=yes exec unshare --mount --ipc --propagation private "$0" "$@"
+		FL_NOT_OWN=$namespace exec unshare --mount --ipc --propagation private "$0" "$@"
 	fi
-	unset FL_OWN_SHARED_MEMORY
+	unset FL_NOT_OWN
 	mount -t tmpfs -o mode=1777 fl-test /dev/shm || skip_all "mount: no /dev/shm of its own"
+	own_shared=yes
 }
 
-# A line for each thing in it.
+# A line for each thing in it, which is removed: the next run is not to be blamed for it.
 shared_left() {
-	find /dev/shm -mindepth 1
+	[ -n "${own_shared:-}" ] || return
+	find /dev/shm -mindepth 1 -print -delete
 	awk 'FNR > 1 { print FILENAME, $1, $2 }' /proc/sysvipc/shm /proc/sysvipc/sem /proc/sysvipc/msg
+	ipcrm --all
 }
 
 # have PROGRAM...: false, with the first missing one in $missing.
