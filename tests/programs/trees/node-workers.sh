@@ -35,16 +35,15 @@ prepare() {
 
 		async function worker(seed, n, shared) {
 			const w = new Worker(__filename, { workerData: { seed, n, shared } });
-			const [message] = await once(w, 'message');
-			await once(w, 'exit');
+			// Both may come in one turn of the loop.
+			const [[message]] = await Promise.all([once(w, 'message'), once(w, 'exit')]);
 			return message;
 		}
 
 		async function child(seed, n) {
 			const c = fork(__filename, ['child']);
 			c.send({ seed, n });
-			const [message] = await once(c, 'message');
-			const [code] = await once(c, 'exit');
+			const [[message], [code]] = await Promise.all([once(c, 'message'), once(c, 'exit')]);
 			return message + ' ' + code;
 		}
 
