@@ -102,8 +102,7 @@ bool fl_machine_wait(struct fl_machine_view *v, u32 seq, u64 timeout_ns)
 {
 	struct fl_machine *t = v->t;
 
-	__atomic_add_fetch(&t->starved, 1, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&t->starved, 1, __ATOMIC_SEQ_CST);
 	fl_futex_wait(&t->freed_seq, seq, timeout_ns, true);
-	__atomic_sub_fetch(&t->starved, 1, __ATOMIC_SEQ_CST);
 	return __atomic_load_n(&t->freed_seq, __ATOMIC_ACQUIRE) != seq;
 }

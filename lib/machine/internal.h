@@ -24,6 +24,12 @@ void fl_swap_unpublish(struct fl_machine_view *v, u32 frame);
  * or as it was last. */
 u64 fl_pid_namespace(bool again);
 
+/* How many processes hold each of FL_COUNT_BITS frames or slots from from on, a multiple
+ * of it; offset: of the bitmap in each process's. Reads the file and maps nothing: it
+ * must not fail where there is no address space left. The lock of what is counted is held. */
+#define FL_COUNT_BITS 2048u
+void fl_count_holders(const struct fl_machine_view *v, u64 offset, u32 from, u16 *ret_users);
+
 void fl_stats_fold(struct fl_proc_stats *to, const struct fl_proc_stats *from);
 
 static inline void fl_bit_set(u64 *map, u32 i)

@@ -92,7 +92,7 @@ struct fl_machine {
 	u32 frames_used;	/* allocated from the zone */
 	u32 frames_peak;
 	u32 freed_seq;		/* futex: bumped whenever frames come back */
-	u32 starved;		/* processes waiting for frames now */
+	u32 starved;		/* somebody waits for freed_seq */
 	struct fl_slots slots;
 	u32 slots_peak;
 

@@ -11,7 +11,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define GROW_SLOTS 4096u /* 16 MiB */
 
@@ -28,46 +27,23 @@ void fl_swap_unlock(struct fl_machine_view *v)
 	fl_shunlock(&v->t->swap_lock);
 }
 
-/* Calls each(v, slot) for every slot that any process holds. */
-static void for_each_held(struct fl_machine_view *v, void (*each)(struct fl_machine_view *, u32))
-{
-	struct fl_machine *t = v->t;
-
-	for (u32 i = 0; i < t->nr_procs; i++) {
-		const u64 *held, *slots;
-		u64 *map;
-
-		if (v->procs[i].state != FL_PROC_LIVE && v->procs[i].state != FL_PROC_NEW)
-			continue;
-		held = fl_held_of(v, i, &map);
-		if (!held)
-			continue;
-		slots = (const u64 *)((const char *)held + t->held_slots_at);
-		for (u32 w = 0; w < (t->slots.nr_slots + 63) / 64; w++)
-			for (u64 bits = slots[w]; bits; bits &= bits - 1)
-				each(v, w * 64 + (u32)__builtin_ctzll(bits));
-		fl_syscall(SYS_munmap, map, t->held_stride);
-	}
-}
-
-static void count_one(struct fl_machine_view *v, u32 slot)
-{
-	v->slots.count[slot]++;
-}
-
 /* Its owner died within a section: the bitmaps are the truth. */
 static void rebuild(struct fl_machine_view *v)
 {
 	struct fl_slots *s = &v->t->slots;
+	u16 users[FL_COUNT_BITS];
 
-	memset(v->slots.count, 0, (u64)s->nr_slots * sizeof(u16));
-	for_each_held(v, count_one);
+	memset(v->slots.used, 0, s->nr_slots / FL_SLOT_CLUSTER);
 	s->nr_used = 0;
-	for (u32 c = 0; c < s->nr_slots / FL_SLOT_CLUSTER; c++) {
-		v->slots.used[c] = 0;
-		for (u32 i = 0; i < FL_SLOT_CLUSTER; i++)
-			v->slots.used[c] += v->slots.count[c * FL_SLOT_CLUSTER + i] != 0;
-		s->nr_used += v->slots.used[c];
+	for (u32 from = 0; from < s->nr_slots; from += FL_COUNT_BITS) {
+		u32 n = fl_min(s->nr_slots - from, FL_COUNT_BITS);
+
+		fl_count_holders(v, v->t->held_slots_at, from, users);
+		for (u32 i = 0; i < n; i++) {
+			__atomic_store_n(&v->slots.count[from + i], users[i], __ATOMIC_RELAXED);
+			v->slots.used[(from + i) / FL_SLOT_CLUSTER] += users[i] != 0;
+			s->nr_used += users[i] != 0;
+		}
 	}
 }
 

@@ -10,35 +10,30 @@
 #include "arch/x86_64/syscall.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
+/* Others look at refs without the lock, and would write to a frame that seems to have
+ * one user for a moment: so each count is made first and stored once. */
 static void rebuild(struct fl_machine_view *v)
 {
 	struct fl_machine *t = v->t;
-	u32 fresh = t->zone.fresh;
+	u32 fresh = t->zone.fresh, used = 0;
+	u16 users[FL_COUNT_BITS];
 
-	memset(v->refs, 0, (u64)fresh * sizeof(u16));
 	memset(v->zone.order, 0, fresh);
-	for (u32 i = 0; i < t->nr_procs; i++) {
-		u64 *map;
-		const u64 *held;
-
-		if (v->procs[i].state != FL_PROC_LIVE && v->procs[i].state != FL_PROC_NEW)
-			continue;
-		held = fl_held_of(v, i, &map);
-		if (!held)
-			continue;
-		for (u32 f = 0; f < fresh; f++)
-			v->refs[f] += fl_bit_get(held, f);
-		fl_syscall(SYS_munmap, map, t->held_stride);
-	}
 	fl_buddy_init_used(&t->zone, t->nframes, fresh);
-	t->frames_used = 0;
+	for (u32 from = 0; from < fresh; from += FL_COUNT_BITS) {
+		u32 n = fl_min(fresh - from, FL_COUNT_BITS);
+
+		fl_count_holders(v, 0, from, users);
+		for (u32 i = 0; i < n; i++) {
+			__atomic_store_n(&v->refs[from + i], users[i], __ATOMIC_RELEASE);
+			used += users[i] != 0;
+		}
+	}
 	for (u32 f = 0; f < fresh; f++)
-		if (v->refs[f])
-			t->frames_used++;
-		else
+		if (!v->refs[f])
 			fl_buddy_free(&t->zone, &v->zone, f, 0);
+	__atomic_store_n(&t->frames_used, used, __ATOMIC_RELAXED);
 }
 
 void fl_zone_lock(struct fl_machine_view *v)
@@ -76,7 +71,9 @@ u32 fl_zone_alloc_best(struct fl_machine_view *v, u32 order, u32 *ret_order)
 static void announce(struct fl_machine_view *v)
 {
 	__atomic_add_fetch(&v->t->freed_seq, 1, __ATOMIC_SEQ_CST);
-	if (__atomic_load_n(&v->t->starved, __ATOMIC_SEQ_CST))
+	/* who waits longer says so again: one that is killed leaves nothing behind */
+	if (__atomic_load_n(&v->t->starved, __ATOMIC_SEQ_CST) &&
+		__atomic_exchange_n(&v->t->starved, 0, __ATOMIC_SEQ_CST))
 		fl_futex_wake(&v->t->freed_seq, 1 << 30, true);
 }
 

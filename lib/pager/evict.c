@@ -146,8 +146,12 @@ static u32 shrink_active(struct fl_pager *p, struct fl_queue *q, u32 nr, u32 *fr
 			rotate(p, f);
 			continue;
 		}
-		if (fl_page_has(*pg, FL_PG_COW) && (fl_zone_refs(&p->machine, f) > 1 ||
-							   fl_swap_published(&p->machine, f))) {
+		/* one that is being shed stays until that has ended, though its other
+		 * users may have gone meanwhile */
+		if (fl_page_has(*pg, FL_PG_SHEDDING) ||
+			(fl_page_has(*pg, FL_PG_COW) &&
+				(fl_zone_refs(&p->machine, f) > 1 ||
+					fl_swap_published(&p->machine, f)))) {
 			if (!shed(p, q, f, va, vma, freed)) {
 				*ret_busy = true;
 				break;

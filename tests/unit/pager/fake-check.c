@@ -90,6 +90,7 @@ static void check_mapped(struct fake *f, u32 frame, struct fl_page g, u64 pte, b
 	must(!fl_page_has_any(g, FL_PG_WANTED | FL_PG_ORPHAN | FL_PG_READAHEAD));
 	must(fl_pte_state(pte) == FL_PTE_PRESENT);
 	must(fl_pte_has(pte, FL_PTE_COW) == fl_page_has(g, FL_PG_COW));
+	must(!fl_page_has(g, FL_PG_SHEDDING) || (fl_page_has(g, FL_PG_COW) && f->p.shed_io));
 	must(flags & FAKE_PRESENT || f->loose);
 	must(shared || fl_zone_refs(&f->p.machine, frame) == 1 || fl_page_has(g, FL_PG_COW));
 	/* a page whose copy in swap counts must not be written unnoticed */
@@ -136,7 +137,7 @@ static void check_frame(struct fake *f, struct tally *t, u32 frame, bool shared)
 		check_mapped(f, frame, g, pte, shared);
 	} else {
 		must(fl_page_has(g, FL_PG_POPULATED) && !fl_page_has(g, FL_PG_ACTIVE));
-		must(!fl_page_has(g, FL_PG_COW));
+		must(!fl_page_has_any(g, FL_PG_COW | FL_PG_SHEDDING));
 		if (fl_page_has(g, FL_PG_ORPHAN))
 			t->orphans++;
 		else if (fl_page_has(g, FL_PG_READING))

@@ -551,6 +551,31 @@ START_TEST(written_to_while_shed)
 }
 END_TEST
 
+/* The child ends while the page is being written: it is not to be taken twice. */
+static void end_child(struct fake *fake)
+{
+	fake->meanwhile = NULL;
+	ck_assert_ptr_nonnull(fake->p.shed_io);
+	fl_lock(&fake->p.lock);
+	fake_fork_end(fake);
+	fl_unlock(&fake->p.lock);
+}
+
+START_TEST(child_ends_while_its_pages_are_shed)
+{
+	start((struct fake_options){.around_order = 0, .slow_swap = true});
+	fill(0, 4);
+	ck_assert(fake_fork(f));
+	f->meanwhile = end_child;
+	fake_reclaim(f, 4);
+	ck_assert_ptr_null(f->meanwhile);
+	fake_check(f, false);
+	evict_all();
+	check_filled(0, 4);
+	fake_check(f, false);
+}
+END_TEST
+
 START_TEST(last_user_keeps_the_frame)
 {
 	u32 frame;
@@ -741,6 +766,7 @@ int main(void)
 		{&shared_pages_are_written_once},
 		{&shared_pages_are_given_up_when_asked},
 		{&written_to_while_shed},
+		{&child_ends_while_its_pages_are_shed},
 		{&last_user_keeps_the_frame},
 		{&last_user_takes_the_neighbours_too},
 		{&frames_are_given_when_asked},
