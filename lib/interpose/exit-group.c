@@ -54,12 +54,13 @@ enum fl_action fl_hook_exit_group(struct fl_call *c)
 {
 	struct fl_pager *p = &fl.pager;
 
-	(void)c;
 	if (!alone())
 		return FL_NATIVE;
 	fl_lock(&p->lock);
 	fl_pager_wait_idle(p);
 	zap(p);
 	fl_proc_leave(&p->machine);
-	return FL_NATIVE; /* and with the lock */
+	/* from here, with the lock: the stack that the program came on may be gone */
+	for (;;)
+		fl_syscall(SYS_exit_group, c->a[0]);
 }

@@ -12,14 +12,14 @@
  */
 #include "machine/machine.h"
 
-/* Not worth a wakeup. */
+/* Not worth a wakeup, unless there is nothing else. */
 #define LEAST_HELD 128u
 /* A tail that is twice as old as ours, and this much, is colder than ours. */
 #define COLDER_MS  500u
 
-static bool may_give(const struct fl_machine_view *v, const struct fl_proc *p)
+static bool may_give(const struct fl_machine_view *v, const struct fl_proc *p, u32 least)
 {
-	return p != v->self && p->state == FL_PROC_LIVE && p->held > LEAST_HELD &&
+	return p != v->self && p->state == FL_PROC_LIVE && p->held > least &&
 		!__atomic_load_n(&p->wanted, __ATOMIC_RELAXED); /* asked already */
 }
 
@@ -49,7 +49,7 @@ u32 fl_machine_beg_colder(struct fl_machine_view *v, u32 n)
 		for (u32 i = 0; i < v->t->nr_procs; i++) {
 			struct fl_proc *p = &v->procs[i];
 
-			if (may_give(v, p) && is_colder(v, p, now) &&
+			if (may_give(v, p, LEAST_HELD) && is_colder(v, p, now) &&
 				(!coldest || p->tail_ms < coldest->tail_ms))
 				coldest = p;
 		}
@@ -69,12 +69,12 @@ u32 fl_machine_beg(struct fl_machine_view *v, u32 n)
 	u64 total = 0;
 
 	for (u32 i = 0; i < v->t->nr_procs; i++)
-		if (may_give(v, &v->procs[i]))
+		if (may_give(v, &v->procs[i], 0))
 			total += v->procs[i].held;
 	for (u32 i = 0; i < v->t->nr_procs && total; i++) {
 		struct fl_proc *p = &v->procs[i];
 
-		if (!may_give(v, p))
+		if (!may_give(v, p, 0))
 			continue;
 		ask(p, (u32)((u64)n * p->held / total) + 1);
 		asked++;
@@ -89,7 +89,7 @@ u32 fl_machine_beg_shared(struct fl_machine_view *v)
 	for (u32 i = 0; i < v->t->nr_procs; i++) {
 		struct fl_proc *p = &v->procs[i];
 
-		if (p == v->self || p->state != FL_PROC_LIVE || !p->shares || p->held <= LEAST_HELD)
+		if (p == v->self || p->state != FL_PROC_LIVE || !p->shares || !p->held)
 			continue;
 		__atomic_store_n(&p->shed, 1, __ATOMIC_RELAXED);
 		fl_proc_ring(p);

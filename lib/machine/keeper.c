@@ -100,11 +100,14 @@ bool fl_proc_is_gone(const struct fl_proc *p)
 		return false;
 	/* the writer ends after its I/O has: a write that is under way would land in
 	 * a slot that is somebody else's by then */
-	if (__atomic_load_n(&p->keeper, __ATOMIC_ACQUIRE))
-		return marked(&p->keeper) && (!p->writer || marked(&p->writer));
-	if (!here || p->pid_ns != here || !gone_by_number(p, state))
+	if (marked(&p->keeper))
+		return !p->writer || marked(&p->writer);
+	/* a child that has no keeper, for want of threads, has one thread, in which libc
+	 * takes the robust list for itself */
+	if ((state == FL_PROC_LIVE && __atomic_load_n(&p->keeper, __ATOMIC_ACQUIRE)) || !here ||
+		p->pid_ns != here || !gone_by_number(p, state))
 		return false;
 	/* settled meanwhile: then that thread may have ended, and the process not */
-	return !__atomic_load_n(&p->keeper, __ATOMIC_ACQUIRE) &&
-		__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == state;
+	return __atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == state &&
+		!(state == FL_PROC_LIVE && __atomic_load_n(&p->keeper, __ATOMIC_ACQUIRE));
 }

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "machine/handoff.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -40,9 +41,9 @@ static bool renew_pool(struct fl_pager *p)
 	return true;
 }
 
-/* Without a userfaultfd the child cannot page: every page comes into memory
- * that the kernel keeps, and the program goes on. */
-static void go_native(struct fl_pager *p)
+/* Without a userfaultfd, or a thread that waits for its faults, the child cannot page:
+ * every page comes into memory that the kernel keeps, and the program goes on. */
+static void go_native(struct fl_pager *p, int err)
 {
 	struct fl_vma *vma;
 
@@ -70,7 +71,8 @@ static void go_native(struct fl_pager *p)
 				fl_syscall(SYS_mprotect, va, FL_PAGE_SIZE, prot);
 		}
 	}
-	fl_warn("fork: the child cannot have a userfaultfd: its memory is not managed from here on");
+	fl_warn("fork: the child cannot have a userfaultfd and a thread: %s: its memory is not managed from here on",
+		fl_errname(-err));
 	fl.active = false;
 }
 
@@ -119,6 +121,29 @@ void fl_runtime_close_shared(void)
 	}
 }
 
+/* The userfaultfd, the pool, and the thread that waits for its faults, which needs the
+ * lock before it can do anything. The thread's tid or -errno. */
+static int open_uffd(struct fl_pager *p, bool shares_files)
+{
+	int r = fl_uffd_open(&fl.uffd, fl.dev_fd, !fl.uffd.host.can_move);
+
+	if (r < 0)
+		return r;
+	if (!renew_pool(p))
+		return -ENOMEM;
+	r = shares_files ? place_behind(p, fl.uffd.fd) :
+			   fl_fd_place(fl.fd_base, FL_FD_UFFD, fl.uffd.fd, true);
+	if (r >= 0)
+		fl.uffd.fd = r;
+	r = fl_start_handler();
+	if (r < 0) {
+		fl_syscall(SYS_close, fl.uffd.fd);
+		if (fl.handler.control_fd >= 0)
+			fl_syscall(SYS_close, fl.handler.control_fd);
+	}
+	return r;
+}
+
 void fl_runtime_child(bool shares_files)
 {
 	struct fl_pager *p = &fl.pager;
@@ -153,26 +178,18 @@ void fl_runtime_child(bool shares_files)
 	fl.mlock_future = fl.mlock_future_onfault = false;
 
 	fl_fd_raise_limit(fl.fd_base, &limit);
-	r = fl_uffd_open(&fl.uffd, fl.dev_fd, !fl.uffd.host.can_move);
-	if (r < 0 || !renew_pool(p)) {
-		fl_fd_restore_limit(&limit);
-		go_native(p);
+	r = open_uffd(p, shares_files);
+	fl_fd_restore_limit(&limit);
+	if (r < 0) {
+		go_native(p, r);
 		fl_unlock(&p->lock);
 		return;
 	}
-	r = shares_files ? place_behind(p, fl.uffd.fd) :
-			   fl_fd_place(fl.fd_base, FL_FD_UFFD, fl.uffd.fd, true);
-	if (r >= 0)
-		fl.uffd.fd = r;
 	fl_uffd_register(&fl.uffd, p->pool, p->pool + fl.pool_bytes, false);
 	fl_for_each_vma(&p->mm, vma)
 		if (vma->owner == FL_OWNER_MANAGED)
 			fl_uffd_register(&fl.uffd, vma->start, vma->end, true);
 	fl_pager_fork_protect(p);
-	r = fl_start_handler();
-	fl_fd_restore_limit(&limit);
-	if (r < 0)
-		p->dead(p, "fork: no thread can be made for the child: is a limit on processes (ulimit -u) in force?");
 	fl_proc_settle(&p->machine, fl.pid, (u32)r);
 	fl_sample(&fl.handler);
 	fl_unlock(&p->lock);

@@ -4,8 +4,12 @@
 #include "arch/x86_64/thread.h"
 #include "machine/handoff.h"
 
+#include <time.h>
+
 /* With fewer frames than this a process is not worth asking for any. */
 #define KSWAPD_FRAMES 256u
+#define RETRY_NS      10000000
+#define RETRIES	      500
 
 static u64 fl_tcb(void)
 {
@@ -67,11 +71,17 @@ static void kswapd(void *arg)
 	}
 }
 
+/* At a limit on processes others may end soon. */
 static void start_kswapd(struct fl_pager *p)
 {
+	struct timespec pause = {0, RETRY_NS};
+
 	fl.kswapd_started = true;
-	if (fl_thread_start(fl.kswapd_stack, kswapd, p, "fl-kswapd") < 0)
-		p->dead(p, "no thread can be made for reclaim: is a limit on processes (ulimit -u) in force?");
+	for (u32 i = 0; fl_thread_start(fl.kswapd_stack, kswapd, p, "fl-kswapd") < 0; i++) {
+		if (i == RETRIES)
+			p->dead(p, "no thread can be made for reclaim: is a limit on processes (ulimit -u) in force?");
+		fl_syscall(SYS_nanosleep, &pause, NULL);
+	}
 	p->machine.self->helpers = 2;
 }
 
@@ -84,6 +94,8 @@ void fl_kick_kswapd(struct fl_pager *p)
 
 void fl_maybe_start_kswapd(void)
 {
-	if (!fl.kswapd_started && fl.pager.machine.self->held > KSWAPD_FRAMES)
+	u32 least = fl_min(KSWAPD_FRAMES, fl.pager.machine.t->nframes / 64);
+
+	if (!fl.kswapd_started && fl.pager.machine.self->held > least)
 		start_kswapd(&fl.pager);
 }

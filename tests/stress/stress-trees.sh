@@ -20,7 +20,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ ${#names[@]} -gt 0 ] || names=(processes execs ends threads)
+[ ${#names[@]} -gt 0 ] || names=(processes execs ends threads limit mmapfork)
 need_faultline
 have stress-ng unshare || skip_all "$missing is not installed"
 own_shared_memory "${arguments[@]}"
@@ -29,15 +29,16 @@ chmod 711 "$tmp"
 as_nobody=(setpriv --reuid nobody --regid nogroup --clear-groups)
 
 # Not among them: forkheavy, which fills the disk, and oom-pipe and mmapmany, which fill
-# tables of the kernel; session, which leaves processes behind natively too. mmapfork takes half of the machine's memory for files in memory.
+# tables of the kernel; session, which leaves processes behind natively too.
+# mmapfork takes half of the machine's memory for files in memory: by itself.
 processes=(--fork 4 --vfork 4 --clone 4 --daemon 2 --bad-altstack 1 --zombie 2 --switch 2
 	--spawn 2)
 ends=(--wait 2 --sigchld 2 --kill 1 --exit-group 1 --pidfd 1 --sigpipe 1 --pipe 2 --nanosleep 1)
 # This one refuses to run as root.
 execs=(--exec 4)
-# Only when it is named: forks while vforkmany has every process that the machine allows.
-# Natively fork fails there, a child of ours that gets no thread for its faults is killed.
+# Forks while vforkmany has every process that the machine allows.
 limit=(--vforkmany 1 --fork 4)
+mmapfork=(--mmapfork 2)
 threads=(--pthread 2 --dekker 1 --peterson 1 --sem 1 --sem-sysv 1 --shm-sysv 1 --futex 1 --membarrier 1
 	--schedpolicy 1 --context 1)
 
@@ -107,6 +108,7 @@ for name in "${names[@]}"; do
 	ends) options=("${ends[@]}") ;;
 	execs) options=("${execs[@]}") as=("${as_nobody[@]}") ;;
 	limit) options=("${limit[@]}") ;;
+	mmapfork) options=("${mmapfork[@]}") ;;
 	threads) options=("${threads[@]}") ;;
 	*) fail "$name" "no such group" && continue ;;
 	esac
