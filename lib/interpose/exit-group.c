@@ -5,7 +5,7 @@
  * death only when somebody looks for dead processes, and a parent would copy pages
  * that it shares with nobody any more. So the pages go first, then the frames and
  * slots, then the process, with the mm lock held until it is gone: a thread that
- * touches its memory now waits for its death.
+ * touches its memory now waits for a page, until it dies.
  *
  * Not where another process may live in this address space: vfork(2) in another
  * thread, or clone(CLONE_VM). Then the frames come back when the process is found
@@ -43,9 +43,13 @@ static void zap(struct fl_pager *p)
 	{
 		u64 at = vma->start;
 
-		/* locked memory is not discarded, and is unmapped instead */
-		if (vma->owner == FL_OWNER_MANAGED && fl_pt_next(&p->mm, &at, vma->end))
-			fl_syscall(SYS_munmap, vma->start, vma->end - vma->start);
+		if (vma->owner != FL_OWNER_MANAGED || !fl_pt_next(&p->mm, &at, vma->end))
+			continue;
+		/* not unmapped: a thread that runs still waits for a page that is
+		 * missing, and would die of a mapping that is */
+		if (vma->flags & FL_VM_LOCKED)
+			fl_syscall(SYS_munlock, vma->start, vma->end - vma->start);
+		fl_syscall(SYS_madvise, vma->start, vma->end - vma->start, MADV_DONTNEED);
 	}
 	fl_syscall(SYS_munmap, p->pool, fl.pool_bytes);
 }

@@ -66,48 +66,53 @@ void fl_proc_write(struct fl_machine_view *v)
 	hold(&list, &v->self->writer);
 }
 
-/*
- * By numbers, which the caller must be able to understand. A record that is being set
- * up is its maker's, until there is a child. The order matters: a maker who is gone
- * cannot make a child any more, so a number that is still missing then never comes.
- */
-static bool gone_by_number(const struct fl_proc *p, u32 state)
-{
-	struct fl_proc who = {.life = __atomic_load_n(&p->life, __ATOMIC_ACQUIRE)};
-	u32 born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);
-
-	if (state == FL_PROC_LIVE)
-		return who.pid && who.keeper_tid &&
-			fl_syscall(SYS_tgkill, who.pid, who.keeper_tid, 0) == -ESRCH;
-	if (!born && fl_thread_is_gone(p->maker))
-		born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);
-	else if (!born)
-		return false;
-	return !born || fl_thread_is_gone(born);
-}
-
 static bool marked(const u32 *word)
 {
 	return __atomic_load_n(word, __ATOMIC_ACQUIRE) & FUTEX_OWNER_DIED;
 }
 
+/*
+ * A record that is being set up is its maker's, until there is a child. The order
+ * matters: a maker who is gone cannot make a child any more, so a number that is
+ * still missing then never comes.
+ */
+static bool new_is_gone(const struct fl_proc *p)
+{
+	u32 born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);
+
+	if (!born && fl_thread_is_gone(p->maker))
+		born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);
+	else if (!born)
+		return false;
+	/* settled meanwhile: then that thread may have ended, and the process not */
+	return (!born || fl_thread_is_gone(born)) &&
+		__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == FL_PROC_NEW;
+}
+
 bool fl_proc_is_gone(const struct fl_proc *p)
 {
 	u32 state = __atomic_load_n(&p->state, __ATOMIC_ACQUIRE);
+	struct fl_proc who = {.life = __atomic_load_n(&p->life, __ATOMIC_ACQUIRE)};
+	u32 keeper = __atomic_load_n(&p->keeper, __ATOMIC_ACQUIRE);
 	u64 here = fl_pid_namespace(false);
 
 	if (state != FL_PROC_LIVE && state != FL_PROC_NEW)
 		return false;
 	/* the writer ends after its I/O has: a write that is under way would land in
 	 * a slot that is somebody else's by then */
-	if (marked(&p->keeper))
-		return !p->writer || marked(&p->writer);
-	/* a child that has no keeper, for want of threads, has one thread, in which libc
-	 * takes the robust list for itself */
-	if ((state == FL_PROC_LIVE && __atomic_load_n(&p->keeper, __ATOMIC_ACQUIRE)) || !here ||
-		p->pid_ns != here || !gone_by_number(p, state))
+	if (p->writer && !marked(&p->writer))
 		return false;
-	/* settled meanwhile: then that thread may have ended, and the process not */
-	return __atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == state &&
-		!(state == FL_PROC_LIVE && __atomic_load_n(&p->keeper, __ATOMIC_ACQUIRE));
+	if (keeper & FUTEX_OWNER_DIED)
+		return true;
+	if (state == FL_PROC_LIVE && keeper == who.keeper_tid)
+		return false;
+	/* The keeper has not begun yet, or there is none, for want of threads: a child's
+	 * first thread marks nothing once libc has taken its robust list. Then numbers
+	 * tell, to those who understand them. */
+	if (!here || p->pid_ns != here)
+		return false;
+	if (state == FL_PROC_NEW)
+		return new_is_gone(p);
+	return who.pid && who.keeper_tid &&
+		fl_syscall(SYS_tgkill, who.pid, who.keeper_tid, 0) == -ESRCH;
 }

@@ -27,6 +27,7 @@ struct node {
 	int parent, depth; /* parent: its node, which may be another's by now */
 	uint32_t group;	   /* of processes that are killed together; 0: none */
 	int forking;	   /* it is about to fork, or does */
+	int spawning;	   /* a child borrows its memory: not to be killed now */
 	int doomed;	   /* somebody kills it */
 };
 
