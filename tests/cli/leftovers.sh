@@ -33,7 +33,8 @@ after() {
 mkdir "$tmp/cwd"
 run=("$FAULTLINE" run --quiet --ram 16M --)
 after "normal end" "${run[@]}" "$PROGRAMS/sem-fork-write"
-after "exit in the middle" "${run[@]}" /bin/sh -c 'sh -c "kill -9 \$PPID" & wait'
+# The one who kills stays until the other is gone, else he is what is left for a moment.
+after "exit in the middle" "${run[@]}" sh -c 'sh -c "kill -9 \$\$; sleep 60"; true'
 after "killed under pressure" "${run[@]}" sh -c '"$0" & sleep 0.3; kill -9 $!; wait' "$PROGRAMS/sem-threads64"
 after "no such program" "$FAULTLINE" run --ram 16M -- /nonexistent/program
 after "500 short programs" "${run[@]}" sh -c 'i=0; while [ $i -lt 500 ]; do /bin/true; i=$((i+1)); done'
