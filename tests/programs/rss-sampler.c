@@ -195,6 +195,36 @@ static long sample(int *ret_processes)
 	return -1;
 }
 
+/* Those of the tree that run, and are not only waited for. */
+static int count_alive(int count)
+{
+	int n = 0;
+
+	for (int i = 0; i < count; i++) {
+		char path[64];
+		char state = 0;
+		FILE *f;
+
+		snprintf(path, sizeof(path), "/proc/%d/stat", (int)tree[i]);
+		f = fopen(path, "re");
+		n += f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state != 'Z';
+		if (f)
+			fclose(f);
+	}
+	return n;
+}
+
+/* Orphans that are about to end are not what a program leaves behind: they have as long as
+ * it takes, up to a guard against those that do not end. */
+static void await_orphans(void)
+{
+	for (int round = 0; round < 1000 && count_alive(collect()); round++) {
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		poll(NULL, 0, 10);
+	}
+}
+
 static int kill_tree(void)
 {
 	int killed = 0;
@@ -202,19 +232,9 @@ static int kill_tree(void)
 	for (int round = 0; round < 100; round++) {
 		int count = collect(), alive = 0;
 
+		if (round == 0)
+			killed = count_alive(count);
 		for (int i = 0; i < count; i++) {
-			if (round == 0) {
-				char path[64];
-				char state = 0;
-				FILE *f;
-
-				snprintf(path, sizeof(path), "/proc/%d/stat", (int)tree[i]);
-				f = fopen(path, "re");
-				if (f && fscanf(f, "%*d (%*[^)]) %c", &state) == 1 && state != 'Z')
-					killed++;
-				if (f)
-					fclose(f);
-			}
 			if (kill(tree[i], SIGKILL) == 0)
 				alive++;
 		}
@@ -319,6 +339,8 @@ int main(int argc, char **argv)
 				most = processes;
 		}
 	}
+	if (result != 124 && !interrupted)
+		await_orphans();
 	leftover = kill_tree();
 	if (out) {
 		f = fopen(out, "we");
