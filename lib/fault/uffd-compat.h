@@ -28,4 +28,7 @@ struct uffdio_move {
 #define MADV_POPULATE_WRITE 23
 #endif
 
+/* /proc/PID/pagemap: no other process has the page. */
+#define PM_MMAP_EXCLUSIVE (1ull << 56)
+
 #endif

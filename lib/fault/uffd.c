@@ -78,6 +78,7 @@ static u32 uffd_copy(struct fl_host *h, u64 dst, const void *src, u32 n, bool wp
 	return done;
 }
 
+/* Before Linux 6.3 one call covers one VMA of the kernel's; else see uffd_move. */
 static int uffd_protect(struct fl_host *h, u64 va, u64 n, bool on)
 {
 	struct uffdio_writeprotect w = {
@@ -89,6 +90,12 @@ static int uffd_protect(struct fl_host *h, u64 va, u64 n, bool on)
 	do
 		r = fl_syscall(SYS_ioctl, uffd_of(h)->fd, UFFDIO_WRITEPROTECT, &w);
 	while (r == -EAGAIN);
+	if (r == -ENOENT && n > 1) {
+		int a = uffd_protect(h, va, n / 2, on);
+		int b = uffd_protect(h, va + n / 2 * FL_PAGE_SIZE, n - n / 2, on);
+
+		return a < 0 ? a : b;
+	}
 	return (int)r;
 }
 
@@ -155,6 +162,18 @@ static void uffd_own(struct fl_host *h, u64 va, u32 n)
 	fl_syscall(SYS_madvise, va, n * FL_PAGE_SIZE, MADV_POPULATE_WRITE);
 }
 
+/* Of kswapd's thread only: the descriptor is in its table. */
+static bool uffd_shared(struct fl_host *h, u64 va)
+{
+	struct fl_uffd *u = uffd_of(h);
+	u64 entry;
+
+	if (u->pagemap_fd < 0 || fl_syscall(SYS_pread64, u->pagemap_fd, &entry, sizeof(entry),
+					 va / FL_PAGE_SIZE * sizeof(entry)) != sizeof(entry))
+		return true;
+	return !(entry & PM_MMAP_EXCLUSIVE);
+}
+
 static const struct fl_host_ops uffd_ops = {
 	.move = uffd_move,
 	.copy = uffd_copy,
@@ -164,6 +183,7 @@ static const struct fl_host_ops uffd_ops = {
 	.populate = uffd_populate,
 	.fetch = uffd_fetch,
 	.own = uffd_own,
+	.shared = uffd_shared,
 	.present = uffd_present,
 };
 

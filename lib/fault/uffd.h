@@ -17,6 +17,7 @@ struct fl_uffd {
 	struct fl_host host;	/* first: the ops cast it back */
 	int fd;
 	u64 *nr_move, *nr_copy;	/* counters */
+	int pagemap_fd;		/* /proc/self/pagemap in kswapd's table; -1: none */
 };
 
 /* Opens a userfaultfd: through dev_fd (/dev/userfaultfd, or -1) or the system

@@ -7,9 +7,9 @@
  * slots, then the process, with the mm lock held until it is gone: a thread that
  * touches its memory now waits for a page, until it dies.
  *
- * Not where another process may live in this address space: vfork(2) in another
- * thread, or clone(CLONE_VM). Then the frames come back when the process is found
- * dead, as after SIGKILL.
+ * Not where other threads may be at work, nor where another process may live in this
+ * address space: vfork(2) in another thread, or clone(CLONE_VM). Then the frames come
+ * back when the process is found dead, as after SIGKILL.
  */
 #include "interpose/hooks.h"
 
@@ -29,9 +29,20 @@ void fl_mm_borrowed(u64 clone_flags)
 		fl.mm_shared = true;
 }
 
+/* The kernel marks the mutexes of a dying thread, in memory that must be there for that. */
+static bool has_robust_mutexes(void)
+{
+	u64 head = 0, first = 0;
+	size_t bytes;
+
+	return fl_syscall(SYS_get_robust_list, 0, &head, &bytes) == 0 && head &&
+		fl_peek(head, &first, sizeof(first)) && first != head;
+}
+
+/* One thread, in an address space of its own. */
 static bool alone(void)
 {
-	return !fl.mm_shared && (!fl.vfork_tid || fl.vfork_tid == fl_gettid()) &&
+	return !fl.had_threads && !fl.mm_shared && (!fl.vfork_tid || fl.vfork_tid == fl_gettid()) &&
 		(u32)fl_syscall(SYS_getpid) == fl.pid;
 }
 
@@ -58,7 +69,7 @@ enum fl_action fl_hook_exit_group(struct fl_call *c)
 {
 	struct fl_pager *p = &fl.pager;
 
-	if (!alone())
+	if (!alone() || has_robust_mutexes())
 		return FL_NATIVE;
 	fl_lock(&p->lock);
 	fl_pager_wait_idle(p);

@@ -49,6 +49,9 @@ enum fl_action fl_hook_exit(struct fl_call *c)
 {
 	u32 tid = fl_gettid();
 
+	/* a process that borrows our memory, and ends: not a thread of ours */
+	if ((u32)fl_syscall(SYS_getpid) != fl.pid)
+		return FL_NATIVE;
 	fl_lock(&fl.pager.lock);
 	fl_pager_hold(&fl.pager, tid);
 	if (fl.handler.follow.tid == tid)

@@ -27,7 +27,32 @@ struct fork {
 	u64 stack;	/* what the program wants the child to have, 0: its own */
 	u64 *tid_arg;	/* where the kernel is told to write the child's number; NULL: nowhere */
 	u64 tid_at;	/* where the program wants that, 0: nowhere */
+	u64 *flags_arg;	/* where the kernel finds the flags */
+	u64 child_tid_at; /* where the program wants the number in the child, 0: nowhere */
+	u64 *pidfd_arg, pidfd_at; /* the same of the descriptor that is asked for */
+	u32 pidfd;
 };
+
+/*
+ * What the kernel would write to managed memory while the process is made is kept from it,
+ * and written when paging works: pages are write-protected then, or in swap, and the
+ * thread that could resolve the fault waits for us, or is not there yet.
+ */
+static void keep_from_kernel(struct fork *f)
+{
+	const struct fl_mm *mm = &fl.pager.mm;
+	struct fl_vma *vma = f->child_tid_at ? fl_vma_at(mm, f->child_tid_at) : NULL;
+
+	if (vma && vma->owner == FL_OWNER_MANAGED)
+		*f->flags_arg &= ~(u64)CLONE_CHILD_SETTID;
+	else
+		f->child_tid_at = 0;
+	vma = f->pidfd_at ? fl_vma_at(mm, f->pidfd_at) : NULL;
+	if (vma && vma->owner == FL_OWNER_MANAGED)
+		*f->pidfd_arg = (u64)&f->pidfd;
+	else
+		f->pidfd_at = 0;
+}
 
 /* As the kernel would have written it, which does not mind a bad address. No lock held:
  * the page may have to be brought in. */
@@ -64,11 +89,13 @@ static enum fl_action fork_with(struct fl_call *c, struct fork *f)
 	/* in memory that both see the number is there before the child runs */
 	vma = f->tid_at ? fl_vma_at(&p->mm, f->tid_at) : NULL;
 	to_both = vma && (vma->flags & FL_VM_SHARED);
+	keep_from_kernel(f);
 	ret = fl_call_kernel(&f->kernel);
 	if (ret == 0) {
 		fl_runtime_child(f->flags & CLONE_FILES);
 		if (to_both)
 			tell(f->tid_at, *fl_proc_born_at(&p->machine));
+		tell(f->child_tid_at, fl_gettid());
 		c->new_sp = f->stack;
 		return fl_done(c, 0);
 	}
@@ -82,8 +109,10 @@ static enum fl_action fork_with(struct fl_call *c, struct fork *f)
 	if (p->nr_deferred)
 		p->kick(p);
 	fl_unlock(&p->lock);
-	if (ret > 0)
+	if (ret > 0) {
 		tell(f->tid_at, (u32)ret);
+		tell(f->pidfd_at, f->pidfd);
+	}
 	return fl_done(c, ret);
 }
 
@@ -111,6 +140,10 @@ enum fl_action fl_hook_clone(struct fl_call *c)
 	if (c->a[0] & CLONE_VM)
 		return new_thread(c->a[0], c->a[4], c->a[2]);
 	f.kernel.a[1] = 0;
+	f.flags_arg = &f.kernel.a[0];
+	f.child_tid_at = c->a[0] & CLONE_CHILD_SETTID ? c->a[3] : 0;
+	f.pidfd_arg = &f.kernel.a[2];
+	f.pidfd_at = c->a[0] & CLONE_PIDFD ? c->a[2] : 0;
 	/* this call has one argument for both numbers */
 	if (!(c->a[0] & CLONE_PIDFD)) {
 		f.kernel.a[0] |= CLONE_PARENT_SETTID;
@@ -167,6 +200,10 @@ enum fl_action fl_hook_clone3(struct fl_call *c)
 	f.flags = args.flags;
 	f.tid_at = args.flags & CLONE_PARENT_SETTID ? args.parent_tid : 0;
 	f.tid_arg = &args.parent_tid;
+	f.flags_arg = &args.flags;
+	f.child_tid_at = args.flags & CLONE_CHILD_SETTID ? args.child_tid : 0;
+	f.pidfd_arg = &args.pidfd;
+	f.pidfd_at = args.flags & CLONE_PIDFD ? args.pidfd : 0;
 	args.flags |= CLONE_PARENT_SETTID;
 	f.kernel.a[0] = (u64)&args;
 	f.kernel.a[1] = fl_min(c->a[1], sizeof(args));

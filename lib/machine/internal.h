@@ -17,7 +17,8 @@ void fl_zone_lock(struct fl_machine_view *v);
 void fl_zone_unlock(struct fl_machine_view *v);
 void fl_swap_lock(struct fl_machine_view *v);
 void fl_swap_unlock(struct fl_machine_view *v);
-/* The frame has no slot that others could use; zone_lock held. */
+/* The frame has no slot that others could use; zone_lock or swap_lock held: the entry is
+ * a hint, and lost at worst. */
 void fl_swap_unpublish(struct fl_machine_view *v, u32 frame);
 
 /* The number of this process's pid namespace, 0 if /proc does not tell; asked again

@@ -26,6 +26,12 @@ static u32 lookup(const struct fl_machine_view *v, u32 frame)
 											  FL_NO_SLOT;
 }
 
+void fl_swap_unpublish(struct fl_machine_view *v, u32 frame)
+{
+	__atomic_store_n(&v->frame_slot[frame], FL_NO_SLOT, __ATOMIC_RELAXED);
+	__atomic_and_fetch(&v->published[frame / 64], ~(1ull << frame % 64), __ATOMIC_RELAXED);
+}
+
 void fl_swap_publish(struct fl_machine_view *v, u32 frame, u32 slot)
 {
 	fl_swap_lock(v);
@@ -41,6 +47,9 @@ u32 fl_swap_get_published(struct fl_machine_view *v, u32 frame)
 
 	fl_swap_lock(v);
 	slot = lookup(v, frame);
+	/* what nobody has in swap any more is to be written again */
+	if (slot == FL_NO_SLOT)
+		fl_swap_unpublish(v, frame);
 	/* a process counts for a slot once */
 	if (slot != FL_NO_SLOT && fl_bit_get(v->held_slots, slot))
 		slot = FL_NO_SLOT;
@@ -50,12 +59,6 @@ u32 fl_swap_get_published(struct fl_machine_view *v, u32 frame)
 	}
 	fl_swap_unlock(v);
 	return slot;
-}
-
-void fl_swap_unpublish(struct fl_machine_view *v, u32 frame)
-{
-	__atomic_store_n(&v->frame_slot[frame], FL_NO_SLOT, __ATOMIC_RELAXED);
-	__atomic_and_fetch(&v->published[frame / 64], ~(1ull << frame % 64), __ATOMIC_RELAXED);
 }
 
 bool fl_swap_published(const struct fl_machine_view *v, u32 frame)

@@ -50,9 +50,8 @@ static void reuse_run(struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 
 			break;
 		reuse(p, at, f);
 	}
-	p->host->ops->protect(p->host, va, n, false);
 	/* else the kernel would take them for shared until each is written to */
-	if (n > 1)
+	if (p->host->ops->protect(p->host, va, n, false) == 0 && n > 1)
 		p->host->ops->own(p->host, va, n);
 	fl_count(p, cow_reuse, n);
 }

@@ -40,6 +40,9 @@ struct fl_host_ops {
 	/* n program pages that nobody else has any more belong to this process in the
 	 * kernel's eyes too, as if each had been written to. Best effort. */
 	void (*own)(struct fl_host *h, u64 va, u32 n);
+	/* Does the kernel share this page, which is there, with another process? True if it
+	 * cannot be asked. */
+	bool (*shared)(struct fl_host *h, u64 va);
 	/* Is there a page at this program address? */
 	bool (*present)(struct fl_host *h, u64 va);
 };

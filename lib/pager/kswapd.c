@@ -142,7 +142,7 @@ static void serve_others(struct fl_pager *p, struct fl_queue *q)
 	struct fl_proc *self = p->machine.self;
 	u32 wanted = __atomic_load_n(&self->wanted, __ATOMIC_ACQUIRE), given;
 
-	if (__atomic_exchange_n(&self->shed, 0, __ATOMIC_ACQ_REL))
+	if (!fl_pager_held(p) && __atomic_exchange_n(&self->shed, 0, __ATOMIC_ACQ_REL))
 		fl_shed_published(p, 0, true);
 	if (!wanted)
 		return;

@@ -35,6 +35,16 @@ static u32 slot_of(struct fl_pager *p, u32 f)
 	return slot;
 }
 
+/*
+ * Do the kernel's books say the same of a frame that several processes hold? Not where a
+ * device was writing to the page at the fork: then the child got a copy, and what is here
+ * is not what the others have.
+ */
+static bool is_shared(struct fl_pager *p, u32 f, u64 va)
+{
+	return fl_zone_refs(&p->machine, f) < 2 || p->host->ops->shared(p->host, va);
+}
+
 /* Is the page at va shared, and to be written? Its frame, or FL_NO_FRAME. */
 static u32 writable_at(struct fl_pager *p, u64 va)
 {
@@ -44,7 +54,8 @@ static u32 writable_at(struct fl_pager *p, u64 va)
 	if (fl_pte_state(pte) != FL_PTE_PRESENT ||
 		!fl_page_has(p->pages.page[f], FL_PG_COW | FL_PG_ACTIVE) ||
 		fl_page_has(p->pages.page[f], FL_PG_SHEDDING) || p->pages.slot[f] != FL_NO_SLOT ||
-		fl_zone_refs(&p->machine, f) < 2 || fl_swap_published(&p->machine, f))
+		fl_zone_refs(&p->machine, f) < 2 || fl_swap_published(&p->machine, f) ||
+		!is_shared(p, f, va))
 		return FL_NO_FRAME;
 	return f;
 }
@@ -132,7 +143,7 @@ enum fl_shed fl_shed(struct fl_pager *p, struct fl_queue *q, u32 f, u64 va,
 	u32 frames[FL_BOUNCE_PAGES], n, slot;
 	u64 first;
 
-	if (fl_page_has(p->pages.page[f], FL_PG_SHEDDING))
+	if (fl_page_has(p->pages.page[f], FL_PG_SHEDDING) || !is_shared(p, f, va))
 		return FL_SHED_REFUSED;
 	slot = slot_of(p, f);
 	if (slot != FL_NO_SLOT) {
@@ -179,8 +190,9 @@ u32 fl_shed_done(struct fl_pager *p, struct fl_io *io)
 		struct fl_page *pg = &p->pages.page[f];
 		u64 va = fl_page_va(*pg);
 
-		if (!fl_page_has(*pg, FL_PG_SHEDDING) || io->error) {
-			/* written to meanwhile, unmapped, or not written */
+		if (!fl_page_has(*pg, FL_PG_SHEDDING) || io->error ||
+			fl_vma_at(&p->mm, va)->flags & FL_VM_LOCKED) {
+			/* written to meanwhile, unmapped, locked, or not written */
 			fl_page_clear_flags(pg, FL_PG_SHEDDING);
 			fl_swap_put(&p->machine, slot);
 			continue;
@@ -200,7 +212,7 @@ u32 fl_shed_done(struct fl_pager *p, struct fl_io *io)
 
 u32 fl_shed_published(struct fl_pager *p, u32 want, bool all)
 {
-	u32 freed = 0;
+	u32 freed = 0, looked = 0;
 
 	if (fl_pager_held(p))
 		return 0;
@@ -209,12 +221,22 @@ u32 fl_shed_published(struct fl_pager *p, u32 want, bool all)
 		u64 va = fl_page_va(*pg);
 		u32 slot;
 
-		if (!all && (freed >= want || fl_zone_refs(&p->machine, f) > 1))
+		/* faults are let in between */
+		if (++looked % FL_BATCH_PAGES == 0) {
+			fl_unlock(&p->lock);
+			fl_lock(&p->lock);
+			if (p->quiesce)
+				break;
+			va = fl_page_va(*pg);
+		}
+		if (!all && freed >= want)
+			break;
+		if (!all && fl_zone_refs(&p->machine, f) > 1)
 			continue;
 		if (!fl_page_has(*pg, FL_PG_COW | FL_PG_ACTIVE) ||
 			fl_page_has(*pg, FL_PG_SHEDDING) ||
 			fl_vma_at(&p->mm, va)->flags & FL_VM_LOCKED ||
-			!p->host->ops->present(p->host, va))
+			!p->host->ops->present(p->host, va) || !is_shared(p, f, va))
 			continue;
 		slot = slot_of(p, f);
 		if (slot == FL_NO_SLOT)

@@ -73,6 +73,8 @@ static void go_native(struct fl_pager *p, int err)
 	}
 	fl_warn("fork: the child cannot have a userfaultfd and a thread: %s: its memory is not managed from here on",
 		fl_errname(-err));
+	/* it holds nothing of the tree's any more: what it shares is the kernel's business */
+	fl_proc_leave(&p->machine);
 	fl.active = false;
 }
 
@@ -168,6 +170,7 @@ void fl_runtime_child(bool shares_files)
 	fl.vfork_tid = 0;
 	fl.mm_shared = false;
 	fl.kswapd_started = false;
+	fl.uffd.pagemap_fd = -1;
 	fl.had_threads = fl.first_left = false;
 	fl.writes.in_flight = 0;
 	fl.uffd.nr_move = &p->machine.self->stats.counter[FL_C_uffd_move];

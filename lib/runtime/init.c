@@ -202,6 +202,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	r = open_uffd(conf, why, n);
 	if (r < 0)
 		return r;
+	fl.uffd.pagemap_fd = -1;
 
 	fl_mm_init(&p->mm, &alloc);
 	p->kick = fl_kick_kswapd;

@@ -4,6 +4,7 @@
 #include "arch/x86_64/thread.h"
 #include "machine/handoff.h"
 
+#include <fcntl.h>
 #include <time.h>
 
 /* With fewer frames than this a process is not worth asking for any. */
@@ -54,6 +55,7 @@ static void kswapd(void *arg)
 	fl_fd_private(fl.fd_base, fl.uffd.fd);
 	fl_proc_write(&p->machine);
 	fl_lock(&p->lock);
+	fl.uffd.pagemap_fd = (int)fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
 	fl.writes.ops->open(&fl.writes, p->machine.swap_fd);
 	p->queue_opened(p, &fl.writes);
 	fl_unlock(&p->lock);

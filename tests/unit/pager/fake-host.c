@@ -309,6 +309,18 @@ static void host_own(struct fl_host *h, u64 va, u32 n)
 	pthread_mutex_unlock(&f->lock);
 }
 
+static bool host_shared(struct fl_host *h, u64 va)
+{
+	struct fake *f = from_host(h);
+	struct place w;
+	bool r;
+
+	pthread_mutex_lock(&f->lock);
+	r = find(f, va, &w) && w.page->flags & FAKE_SHARED;
+	pthread_mutex_unlock(&f->lock);
+	return r;
+}
+
 static const struct fl_host_ops host_ops = {
 	.move = host_move,
 	.copy = host_copy,
@@ -318,6 +330,7 @@ static const struct fl_host_ops host_ops = {
 	.populate = host_populate,
 	.fetch = host_fetch,
 	.own = host_own,
+	.shared = host_shared,
 	.present = host_present,
 };
 
