@@ -133,22 +133,42 @@ bool fl_lock_is_held(const struct fl_lock *l)
 	return __atomic_load_n(&l->word, __ATOMIC_RELAXED) != 0;
 }
 
-bool fl_task_is_zombie(u32 tid)
+/* The thread's state letter, 0 if /proc does not tell, and in *ret_start_ticks when it was
+ * made: since boot, in hundredths of a second. */
+static char task_state(u32 tid, u64 *ret_start_ticks)
 {
-	char path[32], buf[256];
+	char path[32], buf[512];
+	const char *at = NULL;
 	long fd, n;
 
 	fl_format(path, sizeof(path), "/proc/%u/stat", tid);
 	fd = fl_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return false;
-	n = fl_syscall(SYS_read, fd, buf, sizeof(buf));
+		return 0;
+	n = fl_syscall(SYS_read, fd, buf, sizeof(buf) - 1);
 	fl_syscall(SYS_close, fd);
-	/* the state letter follows the last ')' */
-	for (long i = n - 3; i > 0; i--)
+	buf[n > 0 ? n : 0] = 0;
+	/* the state follows the last ')' of the name; the start is the 19th field behind it */
+	for (long i = n - 3; i > 0 && !at; i--)
 		if (buf[i] == ')')
-			return buf[i + 2] == 'Z' || buf[i + 2] == 'X';
-	return false;
+			at = &buf[i + 2];
+	if (!at)
+		return 0;
+	*ret_start_ticks = 0;
+	n = *at;
+	for (int field = 0; *at && field < 19; at++)
+		field += *at == ' ';
+	for (; *at >= '0' && *at <= '9'; at++)
+		*ret_start_ticks = *ret_start_ticks * 10 + (u64)(*at - '0');
+	return (char)n;
+}
+
+bool fl_task_is_zombie(u32 tid)
+{
+	u64 start;
+	char state = task_state(tid, &start);
+
+	return state == 'Z' || state == 'X';
 }
 
 static u32 own_record, own_ns; /* as they stand in the word; 0: none */
@@ -170,6 +190,25 @@ void fl_shlock_namespace(u64 pid_ns)
 bool fl_thread_is_gone(u32 tid)
 {
 	return fl_syscall(SYS_kill, tid, 0) == -ESRCH || fl_task_is_zombie(tid);
+}
+
+bool fl_thread_is_gone_since(u32 tid, u64 by_ns)
+{
+	const u64 tick_ns = 10000000;
+	struct timespec boot, mono;
+	u64 ticks, since_boot;
+	char state;
+
+	if (fl_thread_is_gone(tid))
+		return true;
+	state = task_state(tid, &ticks);
+	if (!state)
+		return false;
+	fl_syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &mono);
+	fl_syscall(SYS_clock_gettime, CLOCK_BOOTTIME, &boot);
+	/* the one clock stands still where the machine sleeps */
+	since_boot = by_ns + (u64)(boot.tv_sec - mono.tv_sec) * 1000000000u + (u64)(boot.tv_nsec - mono.tv_nsec);
+	return ticks * tick_ns > since_boot + 2 * tick_ns;
 }
 
 static bool owner_is_gone(u32 owner)

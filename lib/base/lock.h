@@ -87,6 +87,10 @@ void fl_futex_wake(u32 *word, int n, bool shared);
  * ask has. A number that is in use again counts as the thread. */
 bool fl_thread_is_gone(u32 tid);
 
+/* The same for a thread that was there at by_ns (CLOCK_MONOTONIC): numbers are used again
+ * soon where many processes come and go, and one made later is another. */
+bool fl_thread_is_gone_since(u32 tid, u64 by_ns);
+
 /* The calling thread's id, by system call. */
 u32 fl_gettid(void);
 

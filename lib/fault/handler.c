@@ -4,6 +4,7 @@
 #include "fault/uffd-compat.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <time.h>
@@ -11,6 +12,9 @@
 #define MESSAGES     16
 #define SAMPLE_EVERY 64	/* faults */
 #define SAMPLE_NS    100000000u
+#define BREATHE_EVERY_NS 20000000u
+#define BREATH_NS	 50000u
+#define PAUSE_NS	 1000000u
 
 static void take_fault(struct fl_handler *h, const struct uffd_msg *m)
 {
@@ -70,6 +74,48 @@ static void take_reads(struct fl_handler *h)
 		fl_pager_update_stats(p);
 		fl_unlock(&p->lock);
 	}
+}
+
+/* Is anything but this thread running or waiting for a CPU? The machine's count. */
+static bool others_run(void)
+{
+	char buf[64];
+	long fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/loadavg", O_RDONLY | O_CLOEXEC), n;
+	u32 field = 0, running = 0;
+
+	if (fd < 0)
+		return true;
+	n = fl_syscall(SYS_read, fd, buf, sizeof(buf));
+	fl_syscall(SYS_close, fd);
+	for (long i = 0; i < n && buf[i] != '/'; i++) {
+		field += buf[i] == ' ';
+		if (field == 3 && buf[i] >= '0' && buf[i] <= '9')
+			running = running * 10 + (u32)(buf[i] - '0');
+	}
+	return running != 1;
+}
+
+/*
+ * Lets the CPU go now and then. This thread and the one whose faults it resolves hand it
+ * to each other without a pause, and where they are in a scheduling group of their own (a
+ * session's autogroup, a cgroup) Linux 6.18 has been seen to run nothing else on that CPU
+ * for minutes: kernel threads that end I/O, too, for which another of our processes waited.
+ * A group all of whose threads sleep cannot do that.
+ */
+static void breathe(struct fl_handler *h)
+{
+	static const struct timespec pause = {0, BREATH_NS};
+	const struct fl_machine *t = h->pager->machine.t;
+	u64 now = fl_cycles();
+
+	if (fl_cycles_to_ns(t, now - h->busy_cycles) > PAUSE_NS)
+		h->breath_cycles = now; /* it has just had a pause */
+	h->busy_cycles = now;
+	if (fl_cycles_to_ns(t, now - h->breath_cycles) < BREATHE_EVERY_NS)
+		return;
+	if (others_run())
+		fl_syscall(SYS_nanosleep, &pause, NULL);
+	h->breath_cycles = fl_cycles();
 }
 
 /* Nothing has happened for a while: count what is not managed, if there were
@@ -134,6 +180,7 @@ void fl_handler_run(void *handler)
 		}
 		if (fds[0].revents)
 			take_faults(h);
+		breathe(h);
 		if (p->reads.in_flight)
 			take_reads(h);
 		if (fds[1].revents)

@@ -21,6 +21,8 @@ struct fl_handler {
 	u64 thaw_ns;
 	void (*sample)(struct fl_handler *h);	/* now and then, lock held */
 	u32 faults_since_sample;
+	u64 busy_cycles;	/* when it last had something to do */
+	u64 breath_cycles;	/* when it last let the CPU go */
 	u64 sampled_ns;
 	struct fl_follow follow;
 };

@@ -102,8 +102,7 @@ static enum fl_action fork_with(struct fl_call *c, struct fork *f)
 	if (ret < 0) {
 		fl_proc_abandon(&p->machine, &fl.child_view);
 	} else {
-		if (!f->tid_arg)
-			fl_proc_born(&fl.child_view, (u32)ret);
+		fl_proc_born(&fl.child_view, (u32)ret);
 		fl_proc_unmap_child(&fl.child_view);
 	}
 	if (p->nr_deferred)

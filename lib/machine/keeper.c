@@ -33,6 +33,9 @@ u64 fl_pid_namespace(bool again)
 	return ns;
 }
 
+/* A fork that takes longer than this is none. */
+#define FORK_NS 60000000000ull
+
 static const struct fl_proc *table;
 
 static bool owner_gone(u32 record)
@@ -79,13 +82,15 @@ static bool marked(const u32 *word)
 static bool new_is_gone(const struct fl_proc *p)
 {
 	u32 born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);
+	/* where the parent did not live to say when: this long after it began, at most */
+	u64 born_ns = p->born_ns ? p->born_ns : p->stats.start_ns + FORK_NS;
 
-	if (!born && fl_thread_is_gone(p->maker))
+	if (!born && fl_thread_is_gone_since(p->maker, p->stats.start_ns))
 		born = __atomic_load_n(&p->born, __ATOMIC_ACQUIRE);
 	else if (!born)
 		return false;
 	/* settled meanwhile: then that thread may have ended, and the process not */
-	return (!born || fl_thread_is_gone(born)) &&
+	return (!born || fl_thread_is_gone_since(born, born_ns)) &&
 		__atomic_load_n(&p->state, __ATOMIC_ACQUIRE) == FL_PROC_NEW;
 }
 

@@ -42,6 +42,7 @@ struct fl_proc {
 	u32 ppid;
 	u32 maker;	/* thread that took the record */
 	u32 born;	/* child of a fork: its main thread, as soon as there is one */
+	u64 born_ns;	/* when it was there, as its parent says; 0: not yet */
 	/* of a live one; changed together, by one store */
 	union {
 		struct {
@@ -160,7 +161,8 @@ void fl_proc_abandon(struct fl_machine_view *v, struct fl_machine_view *child);
  * Where the kernel is to write the child's number (CLONE_PARENT_SETTID). It does so
  * before the child can run, and before a parent that is killed meanwhile is gone:
  * there is no moment at which the record seems to be nobody's. Where it cannot be
- * asked to, fl_proc_born makes that moment short.
+ * asked to, fl_proc_born makes that moment short. It also says when that was: the number
+ * means the child only until it is used again.
  */
 u32 *fl_proc_born_at(struct fl_machine_view *child);
 void fl_proc_born(struct fl_machine_view *child, u32 pid);

@@ -204,6 +204,11 @@ u32 *fl_proc_born_at(struct fl_machine_view *child)
 
 void fl_proc_born(struct fl_machine_view *child, u32 pid)
 {
+	u32 written = __atomic_load_n(fl_proc_born_at(child), __ATOMIC_ACQUIRE);
+
+	if (written && written != pid)
+		return; /* it has come and gone, and the record is somebody else's by now */
+	child->self->born_ns = fl_now_ns();
 	__atomic_store_n(fl_proc_born_at(child), pid, __ATOMIC_RELEASE);
 }
 

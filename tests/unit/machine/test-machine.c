@@ -367,6 +367,43 @@ START_TEST(fork_cut_short_is_cleaned_up)
 }
 END_TEST
 
+/* A child that is killed before it says that it is there leaves only a number, which may
+ * be another process's by now. */
+START_TEST(number_in_use_again_is_not_the_child)
+{
+	struct fl_machine_view child;
+	u32 order, f;
+	pid_t later;
+
+	set_up(1 << 20);
+	f = fl_zone_alloc_best(&view, 0, &order);
+	ck_assert_int_eq(fl_proc_fork(&view, &child), 0);
+	fl_zone_dup(&child, &f, 1);
+	later = fork();
+	if (!later)
+		for (;;)
+			pause();
+	fl_proc_born(&child, (u32)later);
+	ck_assert_uint_eq(fl_machine_reap(&view), 0);
+	ck_assert_uint_eq(fl_zone_refs(&view, f), 2);
+	kill(later, SIGKILL);
+	ck_assert_int_eq(waitpid(later, NULL, 0), later);
+	/* another, as if it had got the same number */
+	usleep(100000); /* clocks of processes tick in hundredths */
+	later = fork();
+	if (!later)
+		for (;;)
+			pause();
+	child.self->born = (u32)later;
+	ck_assert_uint_eq(fl_machine_reap(&view), 1);
+	ck_assert_uint_eq(fl_zone_refs(&view, f), 1);
+	kill(later, SIGKILL);
+	ck_assert_int_eq(waitpid(later, NULL, 0), later);
+	fl_zone_put(&view, f, 0);
+	check_empty();
+}
+END_TEST
+
 START_TEST(records_are_used_again)
 {
 	struct fl_proc_stats totals;
@@ -501,6 +538,7 @@ int main(void)
 		{&killed_processes_are_cleaned_up},
 		{&lock_of_the_dead_is_taken_over, 0, fl_array_size(halves)},
 		{&fork_cut_short_is_cleaned_up},
+		{&number_in_use_again_is_not_the_child},
 		{&records_are_used_again},
 		{&exec_gives_back},
 		{&wrong_counts_are_found},
