@@ -86,6 +86,15 @@ void ps_print(const struct ps_tree *t, size_t columns)
 		"FAULTS/S", "COW", "COMMAND");
 	for (size_t i = 0; i < t->n; i++)
 		print_row(t, &t->rows[i], columns);
+	if (m->shmem.held || m->shmem_swapped) {
+		/* processes have it in common, and none of them in its own figures */
+		if (asprintf(&line, "%7s   %4s %7s %7s %7s %8s %8s shared anonymous memory", "-", "-",
+			    human((u64)m->shmem.held * FL_PAGE_SIZE, used), "-",
+			    human((u64)m->shmem_swapped * FL_PAGE_SIZE, swap), "-", "-") < 0)
+			abort();
+		print_line(columns, line);
+		free(line);
+	}
 	if (asprintf(&line, "%7s   %4lu %7s %7s %7s %8.0f %8lu %s%s, %zu process%s", "total",
 		    s.threads, human((u64)m->frames_used * FL_PAGE_SIZE, used),
 		    human(t->shared_bytes, shared),
@@ -133,6 +142,8 @@ void ps_print_json(const struct ps_tree *trees, size_t n, double interval_s)
 			(u64)m->frames_peak * FL_PAGE_SIZE);
 		printf("\"swap_used_bytes\": %lu, \"swap_peak_bytes\": %lu, ",
 			(u64)m->slots.nr_used * FL_PAGE_SIZE, (u64)m->slots_peak * FL_PAGE_SIZE);
+		printf("\"shmem_bytes\": %lu, \"shmem_swap_bytes\": %lu, ",
+			(u64)m->shmem.held * FL_PAGE_SIZE, (u64)m->shmem_swapped * FL_PAGE_SIZE);
 		printf("\"shared_bytes\": %lu, \"unmanaged_bytes\": %lu, ", t->shared_bytes,
 			m->unmanaged_bytes);
 		printf("\"processes_seen\": %u, \"threads\": %lu, \"faults_per_s\": %.1f, "

@@ -18,6 +18,7 @@
 	X(pgmajfault, "faults that waited for a read from swap")                                   \
 	X(pgfault_zero, "faults on memory never touched before, filled with zeros")                \
 	X(pgfault_soft, "faults on pages set aside but still in memory (second chance)")           \
+	X(pgfault_shmem, "faults on shared anonymous memory")                                       \
 	X(pgfault_cow, "write faults on pages shared by fork")                                     \
 	X(cow_reuse, "pages once shared by fork, taken over uncopied: nobody else had them")         \
 	X(pgfault_wp, "write faults on pages held clean to spare a write to swap")                 \

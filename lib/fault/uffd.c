@@ -78,6 +78,26 @@ static u32 uffd_copy(struct fl_host *h, u64 dst, const void *src, u32 n, bool wp
 	return done;
 }
 
+static u32 uffd_map_shared(struct fl_host *h, u64 va, u32 n, int *ret_error)
+{
+	struct uffdio_continue c = {.range = {va, n * FL_PAGE_SIZE}};
+	long r;
+
+	*ret_error = 0;
+	do
+		r = fl_syscall(SYS_ioctl, uffd_of(h)->fd, UFFDIO_CONTINUE, &c);
+	while (r == -EAGAIN && c.mapped <= 0);
+	if (r < 0)
+		*ret_error = c.mapped < 0 ? (int)c.mapped : (int)r;
+	return c.mapped > 0 ? (u32)(c.mapped / (s64)FL_PAGE_SIZE) : 0;
+}
+
+static int uffd_punch(struct fl_host *h, u64 va, u64 n)
+{
+	(void)h;
+	return (int)fl_syscall(SYS_madvise, va, n * FL_PAGE_SIZE, MADV_REMOVE);
+}
+
 /* Before Linux 6.3 one call covers one VMA of the kernel's; else see uffd_move. */
 static int uffd_protect(struct fl_host *h, u64 va, u64 n, bool on)
 {
@@ -177,6 +197,8 @@ static bool uffd_shared(struct fl_host *h, u64 va)
 static const struct fl_host_ops uffd_ops = {
 	.move = uffd_move,
 	.copy = uffd_copy,
+	.map_shared = uffd_map_shared,
+	.punch = uffd_punch,
 	.protect = uffd_protect,
 	.wake = uffd_wake,
 	.discard = uffd_discard,
@@ -209,35 +231,55 @@ static long new_uffd(int dev_fd)
 	return fd;
 }
 
-int fl_uffd_open(struct fl_uffd *u, int dev_fd, bool copy_only)
+/* Asks for all of these features, which the kernel has, or does not. A failed handshake
+ * leaves the descriptor unusable. The descriptor, or -errno. */
+static int open_with(int dev_fd, u64 features)
 {
-	static u64 nowhere[2];
 	struct uffdio_api api = {
 		.api = UFFD_API,
-		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_THREAD_ID | (copy_only ? 0 : UFFD_FEATURE_MOVE),
+		.features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_THREAD_ID | features,
 	};
 	long fd = new_uffd(dev_fd), r;
+
+	if (fd < 0)
+		return (int)fd;
+	r = fl_syscall(SYS_ioctl, fd, UFFDIO_API, &api);
+	if (r < 0)
+		fl_syscall(SYS_close, fd);
+	return (int)(r < 0 ? r : fd);
+}
+
+int fl_uffd_open(struct fl_uffd *u, int dev_fd, bool copy_only)
+{
+	static const u64 shared = UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM;
+	static const u64 wanted[] = {UFFD_FEATURE_MOVE | shared, UFFD_FEATURE_MOVE, shared, 0};
+	static u64 nowhere[2];
+	int r = -EINVAL;
 
 	u->host.ops = &uffd_ops;
 	if (!u->nr_move) {
 		u->nr_move = &nowhere[0];
 		u->nr_copy = &nowhere[1];
 	}
-	if (fd < 0)
-		return (int)fd;
-	r = fl_syscall(SYS_ioctl, fd, UFFDIO_API, &api);
-	if (r < 0 && !copy_only) {
-		/* a failed handshake leaves the descriptor unusable: once more */
-		fl_syscall(SYS_close, fd);
-		return fl_uffd_open(u, dev_fd, true);
+	for (u32 i = copy_only ? 2 : 0; i < fl_array_size(wanted) && r == -EINVAL; i++) {
+		r = open_with(dev_fd, wanted[i]);
+		u->host.can_move = wanted[i] & UFFD_FEATURE_MOVE;
+		u->host.can_share = wanted[i] & UFFD_FEATURE_MINOR_SHMEM;
 	}
-	if (r < 0) {
-		fl_syscall(SYS_close, fd);
-		return (int)r;
-	}
-	u->host.can_move = !copy_only;
-	u->fd = (int)fd;
+	if (r < 0)
+		return r;
+	u->fd = r;
 	return 0;
+}
+
+int fl_uffd_register_shared(struct fl_uffd *u, u64 start, u64 end)
+{
+	struct uffdio_register reg = {
+		.range = {start, end - start},
+		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR,
+	};
+
+	return (int)fl_syscall(SYS_ioctl, u->fd, UFFDIO_REGISTER, &reg);
 }
 
 int fl_uffd_register(struct fl_uffd *u, u64 start, u64 end, bool missing)

@@ -2,7 +2,8 @@
  * The userfaultfd engine: pager/host.h over a userfaultfd, and registering
  * ranges with it.
  *
- * Managed VMAs are registered for missing pages and write protection. The pool
+ * Private VMAs are registered for missing pages and write protection, shared ones for
+ * missing pages and for those that only this process has not mapped. The pool
  * is registered for write protection only: UFFDIO_MOVE wants its destination
  * registered, and a missing page there must be the kernel's business.
  *
@@ -26,6 +27,9 @@ int fl_uffd_open(struct fl_uffd *u, int dev_fd, bool copy_only);
 
 /* missing: also faults on absent pages. 0 or -errno. */
 int fl_uffd_register(struct fl_uffd *u, u64 start, u64 end, bool missing);
+/* Shared memory: faults on pages that are absent, and on those that are not mapped
+ * here. 0 or -errno. */
+int fl_uffd_register_shared(struct fl_uffd *u, u64 start, u64 end);
 int fl_uffd_unregister(struct fl_uffd *u, u64 start, u64 end);
 
 #endif

@@ -129,6 +129,8 @@ enum fl_action fl_hook_madvise(struct fl_call *c)
 	}
 	if (ret == 0)
 		flag(start, end, advice);
+	if (advice == MADV_REMOVE && (ret == 0 || ret == -ENOMEM))
+		fl_shared_removed(start, end);
 	fl_leave();
 	return fl_done(c, ret);
 }

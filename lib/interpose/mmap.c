@@ -1,6 +1,7 @@
 /* mmap(2), munmap(2), mprotect(2), brk(2). */
 #include "interpose/hooks.h"
 #include "fault/uffd-compat.h"
+#include "pager/shmem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,6 +21,14 @@ static bool is_ours(u64 flags)
 {
 	return (flags & MAP_ANONYMOUS) && (flags & MAP_TYPE) == MAP_PRIVATE &&
 		!(flags & (MAP_STACK | MAP_GROWSDOWN | MAP_HUGETLB | MAP_LOCKED));
+}
+
+/* Shared memory without a file: its pages are the kernel's, how many are in memory is up
+ * to us. */
+static bool is_shared(u64 flags)
+{
+	return (flags & MAP_ANONYMOUS) && (flags & MAP_TYPE) == MAP_SHARED &&
+		!(flags & (MAP_HUGETLB | MAP_LOCKED)) && !fl.mlock_future;
 }
 
 static u64 huge_size(u64 flags)
@@ -65,12 +74,12 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 {
 	u64 flags = c->a[3], start, end;
 	struct fl_call k = *c;
-	bool ours = is_ours(flags);
+	bool ours = is_ours(flags), shared = is_shared(flags), over_shared;
 	long ret;
 
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
-	if (ours) /* populated once it is registered, through faults of ours */
+	if (ours || shared) /* populated once it is registered, through faults of ours */
 		k.a[3] &= ~(u64)MAP_POPULATE;
 	ret = fl_call_kernel(&k);
 	if (fl_is_err(ret)) {
@@ -80,12 +89,17 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 	start = (u64)ret;
 	end = start + ((flags & MAP_HUGETLB) && (flags & MAP_ANONYMOUS) ?
 		(c->a[1] + huge_size(flags) - 1) & ~(huge_size(flags) - 1) : fl_page_up(c->a[1]));
+	over_shared = (flags & MAP_FIXED) && fl_any_shared(start, end);
 	fl_pager_forget(&fl.pager, start, end); /* MAP_FIXED has replaced what was there */
 	if (ours)
 		fl_manage(start, end, fl_prot_flags(c->a[2]) |
 			(flags & MAP_NORESERVE ? FL_VM_NORESERVE : 0));
 	else
 		enter_kernels(c, start, end);
+	if (shared)
+		fl_shared_new(start, end);
+	if (over_shared)
+		fl_shmem_forget_unused(&fl.pager);
 	if (fl.mlock_future && ours)
 		fl_mm_change(&fl.pager.mm, start, end, FL_VM_LOCKED, 0);
 	fl_leave();
@@ -99,7 +113,7 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 			fl_hook_munmap(&undo);
 			return fl_done(c, -EAGAIN);
 		}
-	} else if (ours && (flags & MAP_POPULATE) && !(flags & MAP_NONBLOCK)) {
+	} else if ((ours || shared) && (flags & MAP_POPULATE) && !(flags & MAP_NONBLOCK)) {
 		fl_syscall(SYS_madvise, start, end - start,
 			c->a[2] & PROT_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 	}
@@ -109,18 +123,22 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 enum fl_action fl_hook_munmap(struct fl_call *c)
 {
 	u64 start = c->a[0], end = start + fl_page_up(c->a[1]);
+	bool shared;
 	long ret;
 
 	if ((start & ~FL_PAGE_MASK) || end <= start || end > TASK_SIZE)
 		return FL_NATIVE; /* an error, or nothing at all */
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
+	shared = fl_any_shared(start, end);
 	if (fl.pager.mm.map_count < MANY_VMAS)
 		fl_pager_harvest(&fl.pager, start, end);
 	ret = fl_call_kernel(c);
 	if (ret == 0) {
 		fl_pager_forget(&fl.pager, start, end);
 		fl_mm_unmap(&fl.pager.mm, start, end);
+		if (shared)
+			fl_shmem_forget_unused(&fl.pager);
 	}
 	fl_leave();
 	return fl_done(c, ret);

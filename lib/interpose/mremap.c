@@ -7,6 +7,8 @@
  */
 #include "interpose/hooks.h"
 
+#include "pager/shmem.h"
+
 #include <errno.h>
 #include <sys/mman.h>
 
@@ -14,8 +16,13 @@
 #define MREMAP_DONTUNMAP 4
 #endif
 
+/* The mirror is up to date: it tells whether the range is private memory or shared. */
 static bool registered(u64 start, u64 end)
 {
+	const struct fl_vma *v = fl_vma_at(&fl.pager.mm, start);
+
+	if (v && (v->flags & FL_VM_SHARED))
+		return fl_uffd_register_shared(&fl.uffd, start, end) == 0;
 	return fl_uffd_register(&fl.uffd, start, end, true) == 0;
 }
 
@@ -72,21 +79,26 @@ enum fl_action fl_hook_mremap(struct fl_call *c)
 	u64 old = c->a[0], old_bytes = fl_page_up(c->a[1]), new_bytes = fl_page_up(c->a[2]);
 	u64 flags = c->a[3];
 	struct fl_vma *v;
-	bool one, ours;
+	bool one, ours, shared;
 	long ret;
 
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
+	shared = (flags & MREMAP_FIXED) && fl_any_shared(c->a[4], c->a[4] + new_bytes);
 	v = fl_vma_at(&fl.pager.mm, old);
 	one = v && old_bytes && !(old & ~FL_PAGE_MASK) && v->end >= old + old_bytes;
-	ours = one && v->owner == FL_OWNER_MANAGED;
+	ours = one && (v->owner == FL_OWNER_MANAGED || fl_is_shared(v));
 	ret = ours ? move(c, old, old_bytes) : fl_call_kernel(c);
 	if (!fl_is_err(ret) && one)
 		moved(old, old_bytes, (u64)ret, new_bytes, flags & MREMAP_DONTUNMAP, ours);
-	else if (!fl_is_err(ret) || (flags & MREMAP_FIXED))
+	else if (!fl_is_err(ret) || (flags & MREMAP_FIXED)) {
 		/* over several VMAs, or a second view of shared memory; or what was
 		 * at the new place is gone all the same */
 		fl_resync(false);
+		fl_shared_register();
+	}
+	if (shared)
+		fl_shmem_forget_unused(&fl.pager);
 	fl_leave();
 	return fl_done(c, ret);
 }

@@ -23,8 +23,11 @@
 u64 fl_pid_namespace(bool again)
 {
 	static u64 ns;
+	static bool asked; /* a tool has no record, and so never came through here before */
 	struct stat st;
 
+	again |= !asked;
+	asked = true;
 	if (again)
 		ns = fl_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/ns/pid", &st, 0) < 0 ?
 			0 : (u64)st.st_ino;

@@ -77,8 +77,11 @@ static void lay_out(struct fl_machine *t)
 	t->frame_slot_at = lay(&at, frames * 4);
 	t->slot_frame_at = lay(&at, (u64)t->max_slots * 4);
 	t->published_at = lay(&at, (frames + 63) / 64 * 8);
+	t->shmems_at = lay(&at, sizeof(struct fl_shmem) * FL_NR_SHMEM);
+	t->shmem_entries_at = lay(&at, (u64)FL_SHMEM_PAGES * 8);
 	t->held_slots_at = fl_page_up((frames + 7) / 8);
 	t->held_stride = t->held_slots_at + fl_page_up(t->max_slots / 8);
+	t->shmem_held_at = lay(&at, t->held_stride);
 	t->held_at = lay(&at, 0);
 	t->file_bytes = t->held_at + t->held_stride * FL_NR_PROCS;
 }
@@ -172,6 +175,7 @@ int fl_machine_create(const struct fl_config *c, int *ret_mem_fd, int *ret_swap_
 	t->start_cycles = fl_cycles();
 	t->cycles_per_us = measure_cycles_per_us();
 	fl_shlock_init(&t->proc_lock, FL_RANK_PROC);
+	fl_shlock_init(&t->shmem_lock, FL_RANK_SHMEM);
 	fl_shlock_init(&t->zone_lock, FL_RANK_ZONE);
 	fl_shlock_init(&t->swap_lock, FL_RANK_SWAP);
 	fl_buddy_init(&t->zone, t->nframes);
@@ -216,6 +220,7 @@ int fl_machine_open(struct fl_machine_view *v, int mem_fd, int swap_fd)
 	v->slots.used = (u8 *)(r + v->t->slot_used_at);
 	v->frame_slot = (u32 *)(r + v->t->frame_slot_at);
 	v->slot_frame = (u32 *)(r + v->t->slot_frame_at);
+	v->shmems = (struct fl_shmem *)(r + v->t->shmems_at);
 	v->published = (u64 *)(r + v->t->published_at);
 	return 0;
 }

@@ -28,6 +28,8 @@
 
 #define FL_MACHINE_MAGIC	0x31656e696c746c66ull
 #define FL_NR_PROCS	4096
+#define FL_NR_SHMEM	512u	   /* objects of shared memory */
+#define FL_SHMEM_PAGES	(1u << 24) /* of all of them together: 64 GiB */
 
 enum fl_proc_state {
 	FL_PROC_FREE,
@@ -69,8 +71,21 @@ struct fl_proc {
 	u32 helpers;	/* threads of ours in it */
 	u32 threads;	/* the program's own, as last sampled */
 	u32 threads_peak;
+	/* shmem.h: entries that it is taking out or in, and what it is asked to unmap */
+	u32 shmem_first, shmem_n;
+	u32 zap_asked, zap_done;
 	char comm[16];
 	struct fl_proc_stats stats;
+};
+
+/* An object of shared anonymous memory: shmem.h. */
+struct fl_shmem {
+	u64 dev, ino;		/* of the kernel's inode */
+	u32 first, npages;	/* its entries; no pages: the record is free */
+	u32 skip_until_ms;	/* reclaim leaves it alone */
+	u32 kept;		/* reclaim must: somebody uses it without us */
+	u64 mapped[FL_NR_PROCS / 64]; /* processes that have it mapped */
+	u64 active[FL_NR_PROCS / 64]; /* and may have pages of it in their page tables */
 };
 
 struct fl_machine {
@@ -86,6 +101,7 @@ struct fl_machine {
 	u32 swap_full;		/* the swap file could not grow: errno of the last try */
 
 	struct fl_shlock proc_lock;
+	struct fl_shlock shmem_lock;
 	struct fl_shlock zone_lock;
 	struct fl_shlock swap_lock;
 
@@ -96,6 +112,16 @@ struct fl_machine {
 	u32 starved;		/* somebody waits for freed_seq */
 	struct fl_slots slots;
 	u32 slots_peak;
+
+	/* shared anonymous memory: shmem.h */
+	struct fl_proc shmem;	/* holds its frames and slots */
+	u32 nr_shmem;		/* records in use, from 0 */
+	u32 shmem_peak;		/* frames */
+	u32 shmem_swapped;	/* slots */
+	u32 shmem_evictor;	/* record that takes pages out, + 1; 0: none */
+	u32 shmem_hand, shmem_hand_index;
+	u32 zap_seq, zap_object, zap_index, zap_n, zap_refused; /* what all are asked to unmap */
+	u32 zap_answers;	/* futex */
 
 	u64 unmanaged_bytes;	/* of all live processes, as last sampled */
 	u64 unmanaged_peak_bytes;
@@ -108,6 +134,7 @@ struct fl_machine {
 	/* where the arrays lie in the file */
 	u64 procs_at, next_at, prev_at, order_at, refs_at, slot_count_at, slot_used_at, held_at;
 	u64 frame_slot_at, slot_frame_at, published_at;
+	u64 shmems_at, shmem_entries_at, shmem_held_at;
 	u64 held_stride;	/* bytes of one process's two bitmaps */
 	u64 held_slots_at;	/* second bitmap, from the start of the first */
 };
@@ -120,6 +147,7 @@ struct fl_machine_view {
 	struct fl_machine *t;
 	int mem_fd, swap_fd;
 	struct fl_proc *procs, *self;
+	struct fl_shmem *shmems;
 	struct fl_buddy_arrays zone;
 	u16 *refs;		/* users of each frame */
 	struct fl_slot_arrays slots;
@@ -178,6 +206,8 @@ u32 fl_machine_reap(struct fl_machine_view *v);
  * FL_NO_FRAME; best takes a smaller block if need be. */
 u32 fl_zone_alloc_best(struct fl_machine_view *v, u32 order, u32 *ret_order);
 void fl_zone_put(struct fl_machine_view *v, u32 frame, u32 order);	/* block held by self alone */
+/* A frame that self alone holds is to's from now on. */
+void fl_zone_give(struct fl_machine_view *v, struct fl_machine_view *to, u32 frame);
 bool fl_zone_put_shared(struct fl_machine_view *v, u32 frame);	/* true: that was the last user */
 void fl_zone_dup(struct fl_machine_view *child, const u32 *frames, u32 n);
 u32 fl_zone_refs(const struct fl_machine_view *v, u32 frame);
@@ -199,6 +229,7 @@ bool fl_machine_wait(struct fl_machine_view *v, u32 seq, u64 timeout_ns);
 u32 fl_swap_alloc(struct fl_machine_view *v, u32 want, u32 *ret_slot, int *ret_err);
 void fl_swap_put(struct fl_machine_view *v, u32 slot);
 void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n);
+void fl_swap_give(struct fl_machine_view *v, struct fl_machine_view *to, u32 slot);
 u32 fl_swap_count(const struct fl_machine_view *v, u32 slot);
 
 /* A frame that fork shares has its content in a slot, which self holds. */

@@ -4,6 +4,7 @@
  * Whether a process lives is asked of its record; see keeper.c.
  */
 #include "machine/machine.h"
+#include "machine/shmem.h"
 #include "machine/internal.h"
 #include "arch/x86_64/syscall.h"
 
@@ -34,6 +35,7 @@ static bool release_held(struct fl_machine_view *v, struct fl_proc *p)
 	dead.self = p;
 	dead.held_frames = held;
 	dead.held_slots = (u64 *)((char *)held + v->t->held_slots_at);
+	fl_shmem_release(v, p);
 	fl_zone_release_all(&dead);
 	fl_swap_release_all(&dead);
 	fl_syscall(SYS_munmap, held, v->t->held_stride);
@@ -183,6 +185,8 @@ int fl_proc_fork(struct fl_machine_view *v, struct fl_machine_view *child)
 		r = use_record(child, p);
 		if (r < 0)
 			p->state = FL_PROC_DEAD;
+		else
+			fl_shmem_fork(v, p);
 	}
 	fl_shunlock(&v->t->proc_lock);
 	return r;

@@ -287,6 +287,7 @@ static void add_json(struct fl_text *t, const struct fl_machine_view *v, u32 nr_
 	fl_text_add(t, "  \"ram_bytes\": %lu,\n  \"ram_peak_bytes\": %lu,\n", m->config.ram_bytes,
 		(u64)m->frames_peak * FL_PAGE_SIZE);
 	fl_text_add(t, "  \"swap_peak_bytes\": %lu,\n", (u64)m->slots_peak * FL_PAGE_SIZE);
+	fl_text_add(t, "  \"shmem_peak_bytes\": %lu,\n", (u64)m->shmem_peak * FL_PAGE_SIZE);
 	fl_text_add(t, "  \"unmanaged_peak_bytes\": %lu,\n  \"bookkeeping_peak_bytes\": %lu,\n",
 		sum.unmanaged_peak_bytes, sum.bookkeeping_peak_bytes);
 	add_counters(t, "  ", sum.counter, true);

@@ -117,6 +117,15 @@ void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n)
 	fl_swap_unlock(child);
 }
 
+void fl_swap_give(struct fl_machine_view *v, struct fl_machine_view *to, u32 slot)
+{
+	fl_swap_lock(v);
+	if (!fl_bit_clear(v->held_slots, slot))
+		__builtin_trap(); /* a slot given away that was not held */
+	fl_bit_set(to->held_slots, slot);
+	fl_swap_unlock(v);
+}
+
 u32 fl_swap_count(const struct fl_machine_view *v, u32 slot)
 {
 	return __atomic_load_n(&v->slots.count[slot], __ATOMIC_RELAXED);

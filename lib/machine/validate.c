@@ -7,6 +7,7 @@
  * Bitmaps are read and not mapped: a mapping would give their holes storage.
  */
 #include "machine/machine.h"
+#include "machine/shmem.h"
 #include "machine/internal.h"
 #include "arch/x86_64/syscall.h"
 #include "base/log.h"
@@ -66,7 +67,7 @@ static bool count_users(struct recount *c, u64 offset, u32 bits)
 	for (u32 i = 0; i < t->nr_procs; i++)
 		if (!add_bitmap(c, t->held_at + t->held_stride * i + offset, bits))
 			return false;
-	return true;
+	return add_bitmap(c, t->shmem_held_at + offset, bits);
 }
 
 /* zone_lock held. */
@@ -135,6 +136,7 @@ int fl_machine_validate(struct fl_machine_view *v, char *why, size_t n)
 		return -1;
 	}
 	fl_shlock(&v->t->proc_lock);
+	fl_shmem_lock(v);
 	fl_zone_lock(v);
 	r = check_zone(&c, why, n);
 	fl_zone_unlock(v);
@@ -143,6 +145,9 @@ int fl_machine_validate(struct fl_machine_view *v, char *why, size_t n)
 		r = check_swap(&c, why, n);
 		fl_swap_unlock(v);
 	}
+	if (r == 0)
+		r = fl_shmem_validate(v, why, n);
+	fl_shmem_unlock(v);
 	fl_shunlock(&v->t->proc_lock);
 	fl_syscall(SYS_munmap, c.chunk, c.bytes);
 	return r;

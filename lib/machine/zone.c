@@ -100,6 +100,17 @@ void fl_zone_put(struct fl_machine_view *v, u32 frame, u32 order)
 	announce(v);
 }
 
+void fl_zone_give(struct fl_machine_view *v, struct fl_machine_view *to, u32 frame)
+{
+	fl_zone_lock(v);
+	if (!fl_bit_clear(v->held_frames, frame) || v->refs[frame] != 1)
+		__builtin_trap(); /* a frame given away that was not held, or not alone */
+	fl_bit_set(to->held_frames, frame);
+	v->self->held--;
+	to->self->held++;
+	fl_zone_unlock(v);
+}
+
 bool fl_zone_put_shared(struct fl_machine_view *v, u32 frame)
 {
 	bool last;

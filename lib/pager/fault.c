@@ -5,12 +5,14 @@
  *   never touched      zero-fill: a block of frames is moved in (fault-around)
  *   set aside          soft fault: the frame is moved back, a second chance
  *   in swap            read, then moved or copied in: swapin.c
+ *   shared memory      shmem.c
  *   write-protected    shared by fork: copy; held clean: dirty from now on: cow.c
  *
  * Moving needs a destination that is readable, writable and not executable,
  * as the pool is; other VMAs get a copy, and the frame's slot is emptied.
  */
 #include "pager/pager.h"
+#include "pager/shmem.h"
 
 #include <errno.h>
 
@@ -279,6 +281,8 @@ enum fl_fault_result fl_pager_fault(struct fl_pager *p, u64 va, u32 flags)
 
 	va = fl_page_down(va);
 	vma = fl_vma_at(&p->mm, va);
+	if (vma && (vma->flags & FL_VM_SHARED) && p->shmem_area)
+		return fl_shmem_fault(p, vma, va, flags);
 	if (!vma || vma->owner != FL_OWNER_MANAGED) {
 		if (flags & FL_FAULT_WP)
 			p->host->ops->protect(p->host, va, 1, false);

@@ -27,6 +27,9 @@ struct fl_host_ops {
 	/* Fills absent program pages with a copy of src, write-protected if wp;
 	 * wakes. Returns how many, and why it stopped. */
 	u32 (*copy)(struct fl_host *h, u64 dst, const void *src, u32 n, bool wp, int *ret_error);
+	/* Maps n program pages of shared memory that are in memory already; wakes. Returns
+	 * how many, and why it stopped: -EEXIST (mapped already), -EFAULT (not in memory). */
+	u32 (*map_shared)(struct fl_host *h, u64 va, u32 n, int *ret_error);
 	/* Write-protects, or lifts it and wakes. 0 or -errno. */
 	int (*protect)(struct fl_host *h, u64 va, u64 n, bool on);
 	/* Runs the threads that wait for these pages again. */
@@ -43,6 +46,8 @@ struct fl_host_ops {
 	/* Does the kernel share this page, which is there, with another process? True if it
 	 * cannot be asked. */
 	bool (*shared)(struct fl_host *h, u64 va);
+	/* Takes shared pages out of memory for all processes; our own view of them. 0 or -errno. */
+	int (*punch)(struct fl_host *h, u64 va, u64 n);
 	/* Is there a page at this program address? */
 	bool (*present)(struct fl_host *h, u64 va);
 };
@@ -50,6 +55,7 @@ struct fl_host_ops {
 struct fl_host {
 	const struct fl_host_ops *ops;
 	bool can_move;	/* UFFDIO_MOVE works */
+	bool can_share;	/* so do faults on shared memory */
 };
 
 #endif

@@ -11,6 +11,7 @@
  */
 #include "pager/pager.h"
 #include "pager/shed.h"
+#include "pager/shmem.h"
 #include "base/log.h"
 #include "arch/x86_64/syscall.h"
 
@@ -137,6 +138,21 @@ static void ask_colder(struct fl_pager *p, u32 want)
 		wait_for_others(p, seq, ANSWER_NS);
 }
 
+/* Frees want frames: of shared memory its share, and of our own. */
+static u32 reclaim(struct fl_pager *p, struct fl_queue *q, u32 want)
+{
+	u32 own = p->active.count + p->inactive.count, freed = 0, shared;
+
+	shared = __atomic_load_n(&p->machine.t->shmem.held, __ATOMIC_RELAXED);
+	if (shared)
+		freed = fl_shmem_reclaim(p, (u32)((u64)want * shared / (shared + own)));
+	if (freed < want && own)
+		freed += fl_pager_reclaim(p, q, fl_min(want - freed, fl_max(own / 2, 1u)));
+	if (!freed && shared)
+		freed = fl_shmem_reclaim(p, want);
+	return freed;
+}
+
 static void serve_others(struct fl_pager *p, struct fl_queue *q)
 {
 	struct fl_proc *self = p->machine.self;
@@ -148,7 +164,7 @@ static void serve_others(struct fl_pager *p, struct fl_queue *q)
 		return;
 	given = fl_frames_give_back(p, wanted);
 	if (given < wanted) {
-		fl_pager_reclaim(p, q, wanted - given);
+		reclaim(p, q, wanted - given);
 		fl_frames_give_back(p, wanted - given);
 	}
 	/* only now: nobody asks for more while this is under way */
@@ -162,6 +178,7 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 	u32 deferred;
 
 	fl_lock(&p->lock);
+	fl_shmem_serve(p);
 	serve_others(p, q);
 	have = fl_frames_available(p);
 	if (have < p->low && !p->quiesce) {
@@ -174,9 +191,8 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 	}
 	if (!p->quiesce && (have < p->low || p->nr_deferred)) {
 		want = have < p->high ? p->high - have : p->nr_deferred;
-		want = fl_min(want, fl_max((p->active.count + p->inactive.count) / 2, 1u));
 		fl_count(p, kswapd_wakeups, 1);
-		freed = fl_pager_reclaim(p, q, want);
+		freed = reclaim(p, q, want);
 		if (p->shed)
 			ask_colder(p, 0);
 		if (!freed && p->nr_deferred && !fl_frames_available(p) && !p->quiesce) {

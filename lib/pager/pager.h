@@ -15,6 +15,7 @@
  *   kswapd.c   background reclaim, OOM         pageout.c  writing to swap
  *   cow.c     write-protected pages
  *   shed.c    evicting shared pages        age.c    how old the active list is
+ *   shmem.c   shared anonymous memory      shmem-out.c  evicting it
  *
  * Context of every function: the mm lock is held, all signals are blocked, the
  * stack and all arguments lie outside managed memory.
@@ -73,6 +74,8 @@ struct fl_pager {
 	u32 inactive_share, majors_seen, softs_seen; /* of the lists: evict.c */
 	u32 write_errors;	/* writes to swap that failed */
 	u32 shed;		/* shared pages given up that others have still: shed.h */
+	u64 shmem_area;		/* our own view of shared memory: shmem.h; 0: none yet */
+	void *shmem_bounce;	/* FL_SHMEM_CLUSTER pages, made at first need */
 	struct fl_io *shed_io;	/* the request that writes such, NULL: none */
 	u32 leaving[FL_MAX_LEAVING], nr_leaving; /* threads on their way out */
 
@@ -171,6 +174,8 @@ void fl_pager_swapped(struct fl_pager *p, u64 va, u32 slot);
 enum fl_fault_result fl_pager_swapin(
 	struct fl_pager *p, struct fl_vma *vma, u64 va, u64 pte, u32 flags);
 void fl_pager_read_done(struct fl_pager *p, struct fl_io *io);
+/* How many pages to read for a fault at va, and from where. */
+u32 fl_pager_window(struct fl_pager *p, const struct fl_vma *vma, u64 va, u64 *ret_first);
 /* n pages that were read ahead are in use now. */
 void fl_pager_ra_hit(struct fl_pager *p, u32 n);
 /* A request, with room for the numbers of FL_IO_PAGES frames in owner. */

@@ -70,7 +70,7 @@ static bool goes_down(const struct fl_stream *s, u64 va)
  * for longest. Several streams are kept, because programs walk several structures
  * at a time; down too, as collectors do that sweep the newest objects first.
  */
-static u32 window(struct fl_pager *p, const struct fl_vma *vma, u64 va, u64 *ret_first)
+u32 fl_pager_window(struct fl_pager *p, const struct fl_vma *vma, u64 va, u64 *ret_first)
 {
 	struct fl_stream *s = &p->streams[0];
 	bool up = false, down = false;
@@ -227,7 +227,7 @@ static u32 before(const struct fl_pager *p, const struct fl_vma *vma, u64 va, u3
 static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 pg_flags)
 {
 	u64 first;
-	u32 want = window(p, vma, va, &first), block = around(p), ios = 0;
+	u32 want = fl_pager_window(p, vma, va, &first), block = around(p), ios = 0;
 	u32 lead = want == 1 ? before(p, vma, va, block) : 0;
 	u32 more = first == va ? block - 1 - lead : 0;
 	struct frames fr = {0, 0};

@@ -6,6 +6,7 @@
 #include "arch/x86_64/syscall.h"
 #include "base/log.h"
 #include "machine/handoff.h"
+#include "pager/shmem.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,6 +72,7 @@ static void go_native(struct fl_pager *p, int err)
 				fl_syscall(SYS_mprotect, va, FL_PAGE_SIZE, prot);
 		}
 	}
+	fl_shmem_keep_all(p);
 	fl_warn("fork: the child cannot have a userfaultfd and a thread: %s: its memory is not managed from here on",
 		fl_errname(-err));
 	/* it holds nothing of the tree's any more: what it shares is the kernel's business */
@@ -192,6 +194,7 @@ void fl_runtime_child(bool shares_files)
 	fl_for_each_vma(&p->mm, vma)
 		if (vma->owner == FL_OWNER_MANAGED)
 			fl_uffd_register(&fl.uffd, vma->start, vma->end, true);
+	fl_shared_register();
 	fl_pager_fork_protect(p);
 	fl_proc_settle(&p->machine, fl.pid, (u32)r);
 	fl_sample(&fl.handler);

@@ -181,6 +181,29 @@ static int enter_around_ours(struct fl_vma *line)
 	return err;
 }
 
+int fl_map_at(u64 addr, struct fl_vma *ret)
+{
+	struct reader r = {.fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/maps",
+				   O_RDONLY | O_CLOEXEC)};
+	int err = -ENOENT;
+	char *line;
+
+	if (r.fd < 0)
+		return (int)r.fd;
+	r.buf = fl_arena_alloc(&fl.arena, BUF_BYTES);
+	while (r.buf && err && (line = next_line(&r))) {
+		parse(line, ret);
+		if (ret->end > addr) {
+			err = ret->start <= addr ? 0 : -ENOENT;
+			break;
+		}
+	}
+	fl_syscall(SYS_close, r.fd);
+	if (r.buf)
+		fl_arena_free(&fl.arena, r.buf, BUF_BYTES);
+	return r.buf ? err : -ENOMEM;
+}
+
 int fl_resync(bool adopt)
 {
 	struct reader r = {.fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/maps",

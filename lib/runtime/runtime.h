@@ -83,5 +83,19 @@ void fl_sample_new_thread(struct fl_pager *p); /* one is about to be made */
 /* maps.c: makes the mirror agree with /proc/self/maps about what is not
  * managed, and drops what is gone. Lock held. 0 or -errno. */
 int fl_resync(bool adopt_heap);
+/* The kernel's mapping at an address, as the mirror would have it. 0 or -errno. */
+int fl_map_at(u64 addr, struct fl_vma *ret);
+
+/* shared.c: with the mm lock held. */
+/* The program has mapped [start, end) as shared anonymous memory. */
+void fl_shared_new(u64 start, u64 end);
+/* Does this VMA belong to shared memory that we serve? */
+bool fl_is_shared(const struct fl_vma *vma);
+/* To any in the range? */
+bool fl_any_shared(u64 start, u64 end);
+/* Registers all shared memory that we serve: after a fork, or where it was moved. */
+void fl_shared_register(void);
+/* The program has given pages up (MADV_REMOVE). */
+void fl_shared_removed(u64 start, u64 end);
 
 #endif

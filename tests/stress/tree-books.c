@@ -140,6 +140,9 @@ static void check_records(char **pids, int n)
 	}
 	if (seen != n)
 		WRONG("%d of %d processes have a record", seen, n);
+	/* what is in shared memory is nobody's own */
+	sum.frames += view.t->shmem.held;
+	sum.slots += view.t->shmem_swapped;
 	if (n == 1 && (sum.frames != view.t->frames_used || sum.slots != view.t->slots.nr_used))
 		WRONG("%u frames and %u slots in use, but it holds %lu and %lu",
 			view.t->frames_used, view.t->slots.nr_used, sum.frames, sum.slots);

@@ -1,0 +1,50 @@
+/*
+ * Faults on shared anonymous memory, and its eviction.
+ *
+ * The storage of these pages is the kernel's (a tmpfs inode), because all processes must
+ * see one copy, with atomics and futexes in it. What is ours: whether a page may be in
+ * memory (a frame of the budget for each), and who may have it in its page table
+ * (machine/shmem.h). Each process sees an object twice: where the program has mapped it,
+ * registered with its userfaultfd, and in our own view, where pages are filled, read and
+ * written without a fault. There is no pte for them in the mirror: what a process has in
+ * its page table of a shared page, the kernel may forget at any time.
+ *
+ * Evicting a page: all processes that may have it mapped unmap it when they are asked, and
+ * whoever touches it then waits in its handler, or rather takes it back; who does not is
+ * not missed while the page is written and punched out of the inode.
+ *
+ * Context: as pager.h.
+ */
+#ifndef FL_PAGER_SHMEM_H
+#define FL_PAGER_SHMEM_H
+
+#include "machine/shmem.h"
+#include "pager/pager.h"
+
+#define FL_SHMEM_CLUSTER 16u /* pages read, or filled, for one fault */
+
+/* The object of a shared VMA that we serve; NULL: it is the kernel's. The lock of shared
+ * memory is held. */
+struct fl_shmem *fl_shmem_of(const struct fl_pager *p, const struct fl_vma *vma);
+
+/* The address of the object's page in our own view. */
+static inline u64 fl_shmem_view(const struct fl_pager *p, const struct fl_shmem *s, u32 index)
+{
+	return p->shmem_area + ((u64)s->first + index) * FL_PAGE_SIZE;
+}
+
+enum fl_fault_result fl_shmem_fault(struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 flags);
+
+/* shmem-out.c */
+/* Takes up to want pages of shared memory out. Lets the lock go meanwhile; returns frames
+ * freed. kswapd's thread. */
+u32 fl_shmem_reclaim(struct fl_pager *p, u32 want);
+/* Unmaps what another process wants to take out. kswapd's thread. */
+void fl_shmem_serve(struct fl_pager *p);
+/* Reads back all that is in swap of what this process has mapped, for good: it is about to
+ * use it without us. */
+void fl_shmem_keep_all(struct fl_pager *p);
+/* After VMAs have gone: objects that no VMA is left of. */
+void fl_shmem_forget_unused(struct fl_pager *p);
+
+#endif
