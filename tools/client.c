@@ -107,9 +107,8 @@ static int map(struct snapshot *s, int file)
 	return 0;
 }
 
-int snapshot_take(int pid, uint32_t flags, struct snapshot *ret)
+static int take(int pid, struct fl_ctl_request request, struct snapshot *ret)
 {
-	struct fl_ctl_request request = {FL_SNAPSHOT_VERSION, flags};
 	struct fl_ctl_reply reply;
 	int fd = connect_to(pid), file = -1, err;
 
@@ -125,9 +124,21 @@ int snapshot_take(int pid, uint32_t flags, struct snapshot *ret)
 		err = map(ret, file);
 		close(file);
 	}
-	if (err || !(flags & FL_CTL_FREEZE))
+	if (err || !(request.flags & FL_CTL_FREEZE))
 		snapshot_thaw(ret);
 	return err;
+}
+
+int snapshot_take(int pid, uint32_t flags, struct snapshot *ret)
+{
+	return take(pid, (struct fl_ctl_request){FL_SNAPSHOT_VERSION, flags, 0, 0, 0}, ret);
+}
+
+int snapshot_take_page(int pid, uint32_t flags, uint64_t va, uint32_t frame, struct snapshot *ret)
+{
+	return take(pid,
+		(struct fl_ctl_request){FL_SNAPSHOT_VERSION, flags | FL_CTL_WALK, va, frame, 0},
+		ret);
 }
 
 void snapshot_thaw(struct snapshot *s)

@@ -28,6 +28,10 @@ struct snapshot {
  */
 int snapshot_take(int pid, uint32_t flags, struct snapshot *ret);
 
+/* The same, and the way to a page (FL_CTL_WALK): the one at va, or, where frame is not
+ * FL_SNAP_NO_FRAME, the one that has it. */
+int snapshot_take_page(int pid, uint32_t flags, uint64_t va, uint32_t frame, struct snapshot *ret);
+
 /* Lets a frozen process go on; the snapshot stays. */
 void snapshot_thaw(struct snapshot *s);
 void snapshot_release(struct snapshot *s);

@@ -4,9 +4,9 @@
  * Nothing is asked of the processes, so it does not matter whether they are stopped.
  */
 #include "base/log.h"
-#include "client.h"
 #include "command.h"
 #include "ps.h"
+#include "trees.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,11 +24,6 @@ struct options {
 	size_t n;
 	double interval_s;
 	bool json, wide;
-};
-
-struct trees {
-	struct ps_tree *tree;
-	size_t n, room;
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -71,76 +66,6 @@ static const struct argp argp = {
 	NULL,
 };
 
-static bool is_known(const struct trees *ts, const struct tree *t)
-{
-	for (size_t i = 0; i < ts->n; i++)
-		if (ts->tree[i].tree.dev == t->dev && ts->tree[i].tree.ino == t->ino)
-			return true;
-	return false;
-}
-
-/* The process's tree, unless it is there already. 0 or -errno. */
-static int add_tree_of(struct trees *ts, int pid)
-{
-	struct tree t;
-	int err = tree_open(pid, &t);
-
-	if (err)
-		return err;
-	if (is_known(ts, &t)) {
-		tree_close(&t);
-		return 0;
-	}
-	if (ts->n == ts->room) {
-		ts->room = ts->room ? 2 * ts->room : 8;
-		ts->tree = realloc(ts->tree, ts->room * sizeof(*ts->tree));
-		if (!ts->tree)
-			abort();
-	}
-	ts->tree[ts->n++] = (struct ps_tree){.tree = t};
-	return 0;
-}
-
-static bool is_in_known_tree(const struct trees *ts, int pid)
-{
-	for (size_t i = 0; i < ts->n; i++)
-		if (tree_find(&ts->tree[i].tree, pid))
-			return true;
-	return false;
-}
-
-/* Trees of other users, and processes that end just now, are passed over. */
-static bool add_all(struct trees *ts)
-{
-	size_t n = 0;
-	int *pids, err = tree_list_pids(&pids, &n);
-
-	if (err) {
-		fl_warn("/proc/net/unix: %s: name a process, or mount /proc", strerror(-err));
-		return false;
-	}
-	for (size_t i = 0; i < n; i++)
-		if (!is_in_known_tree(ts, pids[i]))
-			add_tree_of(ts, pids[i]);
-	free(pids);
-	return true;
-}
-
-static bool add_named(struct trees *ts, const struct options *o)
-{
-	bool ok = true;
-
-	for (size_t i = 0; i < o->n; i++) {
-		int err = add_tree_of(ts, o->pid[i]);
-
-		if (err) {
-			snapshot_complain(o->pid[i], err);
-			ok = false;
-		}
-	}
-	return ok;
-}
-
 static void wait_interval(double seconds)
 {
 	struct timespec ts = {(time_t)seconds, 0};
@@ -161,26 +86,26 @@ static size_t columns_of(const struct options *o)
 	return NARROW;
 }
 
-static bool show(struct trees *ts, const struct options *o)
+static bool show(struct ps_tree *tree, size_t n, const struct options *o)
 {
 	bool ok = true;
 
-	for (size_t i = 0; i < ts->n; i++)
-		ps_mark(&ts->tree[i]);
-	if (ts->n)
+	for (size_t i = 0; i < n; i++)
+		ps_mark(&tree[i]);
+	if (n)
 		wait_interval(o->interval_s);
-	for (size_t i = 0; i < ts->n; i++)
-		if (ps_fill(&ts->tree[i])) {
+	for (size_t i = 0; i < n; i++)
+		if (ps_fill(&tree[i])) {
 			fl_warn("ps: a tree's memory cannot be read: is it this version's?: try again");
 			ok = false;
 		}
 	if (o->json) {
-		ps_print_json(ts->tree, ts->n, o->interval_s);
+		ps_print_json(tree, n, o->interval_s);
 		return ok;
 	}
-	for (size_t i = 0; i < ts->n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		printf("%s", i ? "\n" : "");
-		ps_print(&ts->tree[i], columns_of(o));
+		ps_print(&tree[i], columns_of(o));
 	}
 	return ok;
 }
@@ -189,6 +114,7 @@ int cmd_ps(int argc, char **argv)
 {
 	struct options o = {.pid = calloc((size_t)argc, sizeof(int)),
 		.interval_s = DEFAULT_INTERVAL_S};
+	struct ps_tree *rows = NULL;
 	struct trees ts = {0};
 	int status;
 	bool ok;
@@ -196,14 +122,20 @@ int cmd_ps(int argc, char **argv)
 	if (!o.pid)
 		abort();
 	if (options_parse(&argp, argc, argv, &o, &status)) {
-		ok = o.n ? add_named(&ts, &o) : add_all(&ts);
+		ok = trees_open(&ts, o.pid, o.n);
+		rows = calloc(ts.n + 1, sizeof(*rows));
+		if (!rows)
+			abort();
+		for (size_t i = 0; i < ts.n; i++)
+			rows[i].tree = ts.tree[i];
 		if (ok || ts.n)
-			ok &= show(&ts, &o);
+			ok &= show(rows, ts.n, &o);
 		status = ok ? EXIT_SUCCESS : EXIT_DISAGREE;
 	}
 	for (size_t i = 0; i < ts.n; i++)
-		ps_free(&ts.tree[i]);
-	free(ts.tree);
+		ps_free(&rows[i]);
+	free(rows);
+	free(ts.tree); /* the trees themselves have gone with their rows */
 	free(o.pid);
 	return status;
 }

@@ -17,6 +17,9 @@ static const struct command commands[] = {
 	{"ps", cmd_ps, "show the trees of processes, and what each has of the memory"},
 	{"maps", cmd_maps, "show a process's memory areas and who manages them"},
 	{"smaps", cmd_smaps, "show a process's memory areas as /proc/PID/smaps does"},
+	{"buddyinfo", cmd_buddyinfo, "show the free blocks of a tree's memory by order"},
+	{"zoneinfo", cmd_zoneinfo, "show a tree's memory: watermarks, lists, kswapd"},
+	{"swaps", cmd_swaps, "show the swap file of a tree"},
 	{"vmstat", cmd_vmstat, "show a process's counters, once or at an interval"},
 	{"check", cmd_check, "compare a process's bookkeeping with the kernel's"},
 	{"help", cmd_help, "show this, or the help of a command"},
@@ -66,7 +69,7 @@ static int cmd_help(int argc, char **argv)
 	       "than it needs, and shows what its memory does meanwhile.\n\n"
 	       "Commands:\n");
 	for (size_t i = 0; i < fl_array_size(commands); i++)
-		printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
+		printf("  %-9s  %s\n", commands[i].name, commands[i].summary);
 	printf("\nOptions:\n"
 	       "  -h, --help     Show this help\n"
 	       "  -V, --version  Show the version\n\n"

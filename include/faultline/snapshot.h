@@ -20,18 +20,26 @@
 #include <stdint.h>
 
 #define FL_SNAPSHOT_MAGIC   0x736e61706c746c66ull
-#define FL_SNAPSHOT_VERSION 1
+#define FL_SNAPSHOT_VERSION 2
 #define FL_CTL_FREEZE_MS    10000
 
 /* What to put in. */
 #define FL_CTL_VMAS   1u	/* the VMAs */
 #define FL_CTL_PAGES  2u	/* every page table entry of managed memory that is not empty */
 #define FL_CTL_FREEZE 4u
+#define FL_CTL_WALK   8u	/* the way through the page table to one page, and its frame */
 
 struct fl_ctl_request {
 	uint32_t version;	/* FL_SNAPSHOT_VERSION */
 	uint32_t flags;		/* FL_CTL_* */
+	/* FL_CTL_WALK: to this address, or, where frame is not FL_SNAP_NO_FRAME, to
+	 * where the process has that frame */
+	uint64_t va;
+	uint32_t frame;
+	uint32_t pad;
 };
+
+#define FL_SNAP_NO_FRAME 0xffffffffu
 
 struct fl_ctl_reply {
 	int32_t status;		/* 0 or a positive errno */
@@ -60,6 +68,29 @@ struct fl_snap_page {
 	uint64_t pte;
 };
 
+/* The way to one page, with FL_CTL_WALK; levels are pgd, pud, pmd, pte. */
+struct fl_snap_level {
+	uint64_t table;		/* where it lies; 0: there is none, nor below */
+	uint64_t entry;		/* the word at the index */
+	uint32_t index, used;	/* used: nonzero entries of the table */
+};
+
+#define FL_SNAP_LEVELS 4
+
+struct fl_snap_walk {
+	uint64_t va;
+	uint64_t pte;		/* as of struct fl_snap_page; 0: none */
+	struct fl_snap_level level[FL_SNAP_LEVELS];
+	/* struct page, if the page has a frame: flags of lib/mm/page.h */
+	uint32_t frame;		/* or FL_SNAP_NO_FRAME */
+	uint32_t page_flags;
+	uint64_t page_va;	/* the frame's page by the reverse map */
+	uint64_t home;		/* where its storage is while it is not in the program */
+	uint32_t slot;		/* with a copy in swap; 0: none */
+	uint32_t refs;		/* processes that hold the frame */
+	uint32_t lru_next, lru_prev; /* frames; FL_SNAP_NO_FRAME: an end of the list, or on none */
+};
+
 /* Faultline's own mappings: in /proc/PID/maps, but not the program's. */
 struct fl_snap_range {
 	uint64_t start, end;
@@ -84,6 +115,20 @@ struct fl_snapshot {
 	uint32_t mm_users;	/* threads of the program */
 	uint64_t nr_pages;
 	uint64_t vmas_at, pages_at, ranges_at;	/* from the start of the file */
+	/* bytes; 0: left to the kernel, which does not tell */
+	uint64_t mmap_base, start_stack;
+	uint64_t pgd;		/* address of the top table; 0: none yet */
+	uint64_t nr_tables[FL_SNAP_LEVELS];
+	uint64_t def_flags;	/* of VMAs to come: LOCKED, LOCKONFAULT of lib/mm/vma.h */
+	uint32_t helpers;	/* threads of Faultline in the process */
+	uint32_t kswapd;	/* FL_SNAP_KSWAPD_* */
+	uint32_t nr_deferred;	/* faults that wait for memory */
+	uint32_t frames_available; /* frames_free_local, and free ones of the tree */
+	struct fl_snap_walk walk;
 };
+
+#define FL_SNAP_KSWAPD_NONE   0u /* not made yet: nothing to do */
+#define FL_SNAP_KSWAPD_ASLEEP 1u
+#define FL_SNAP_KSWAPD_AWAKE  2u
 
 #endif

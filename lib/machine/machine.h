@@ -243,6 +243,17 @@ bool fl_swap_published(const struct fl_machine_view *v, u32 frame);
 /* The first frame at or behind frame that self holds and that may have been published. */
 u32 fl_published_next(const struct fl_machine_view *v, u32 frame);
 
+/* Frames free to a process below which its kswapd works, and up to which. */
+static inline u32 fl_wmark_low(u32 nframes)
+{
+	return fl_max(fl_min(nframes / 32, 4096u), fl_min(nframes / 8, 32u));
+}
+
+static inline u32 fl_wmark_high(u32 nframes)
+{
+	return 2 * fl_wmark_low(nframes);
+}
+
 /* Wakes a process's kswapd. */
 void fl_proc_ring(struct fl_proc *p);
 /* Waits for that, unless it has happened since the doorbell read seen, or for

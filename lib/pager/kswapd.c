@@ -32,8 +32,8 @@ void fl_pager_init(struct fl_pager *p, struct fl_arena *arena, struct fl_host *h
 	p->arena = arena;
 	p->host = host;
 	fl_buddy_init_empty(&p->local, nframes);
-	p->low = fl_max(fl_min(nframes / 32, 4096u), fl_min(nframes / 8, 32u));
-	p->high = 2 * p->low;
+	p->low = fl_wmark_low(nframes);
+	p->high = fl_wmark_high(nframes);
 	p->deferred_tail = &p->deferred;
 	p->around_order = p->machine.t->config.fault_around_order;
 	p->readahead = strcmp(p->machine.t->config.prefetch, "none") != 0;

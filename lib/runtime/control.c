@@ -82,7 +82,19 @@ static void fill_head(struct fl_snapshot *s)
 		.engine_moves = p->host->can_move,
 		.nr_ranges = fl.nr_internal,
 		.mm_users = mm->mm_users,
+		.mmap_base = mm->mmap_base,
+		.start_stack = mm->start_stack,
+		.pgd = mm->pgd & FL_PAGE_MASK,
+		.def_flags = (fl.mlock_future ? FL_VM_LOCKED : 0) |
+			(fl.mlock_future_onfault ? FL_VM_LOCKONFAULT : 0),
+		.helpers = p->machine.self->helpers,
+		.kswapd = !fl.kswapd_started	  ? FL_SNAP_KSWAPD_NONE :
+			p->machine.self->asleep ? FL_SNAP_KSWAPD_ASLEEP :
+						    FL_SNAP_KSWAPD_AWAKE,
+		.nr_deferred = p->nr_deferred,
+		.frames_available = fl_frames_available(p),
 	};
+	memcpy(s->nr_tables, mm->nr_tables, sizeof(s->nr_tables));
 	memcpy(s->comm, p->machine.self->comm, sizeof(s->comm));
 }
 
@@ -113,7 +125,7 @@ static void fill_vmas(struct fl_snapshot *s, struct fl_snap_vma *out)
 
 /* A page that was written to swap, or read from there, is clean from then on,
  * whatever the pte has kept of its life before. */
-static u64 pte_now(u64 pte)
+u64 fl_snapshot_pte(u64 pte)
 {
 	bool in_memory = fl_pte_state(pte) == FL_PTE_PRESENT || fl_pte_state(pte) == FL_PTE_SOFT;
 	struct fl_page page = {0};
@@ -133,12 +145,13 @@ static void fill_pages(struct fl_snapshot *s, struct fl_snap_page *out)
 		if (v->owner == FL_OWNER_MANAGED)
 			for (u64 va = v->start; (ptep = fl_pt_next(&fl.pager.mm, &va, v->end));
 				va += FL_PAGE_SIZE)
-				out[s->nr_pages++] = (struct fl_snap_page){va, pte_now(*ptep)};
+				out[s->nr_pages++] = (struct fl_snap_page){va, fl_snapshot_pte(*ptep)};
 }
 
 /* The memory file, or -errno. Lock held. */
-static long snapshot(u32 flags, u64 *ret_bytes)
+static long snapshot(const struct fl_ctl_request *rq, u64 *ret_bytes)
 {
+	u32 flags = rq->flags;
 	struct fl_mm *mm = &fl.pager.mm;
 	u64 pages = fl_mm_held_frames(mm) + mm->swap_ents + mm->zero_pages;
 	u64 ranges_at = sizeof(struct fl_snapshot);
@@ -159,6 +172,8 @@ static long snapshot(u32 flags, u64 *ret_bytes)
 	}
 	s = (struct fl_snapshot *)m;
 	fill_head(s);
+	if (flags & FL_CTL_WALK)
+		fl_snapshot_walk(rq, &s->walk);
 	s->ranges_at = ranges_at;
 	s->vmas_at = vmas_at;
 	s->pages_at = pages_at;
@@ -214,21 +229,24 @@ int fl_control_serve(struct fl_handler *h)
 	struct fl_ctl_request rq;
 	struct fl_ctl_reply reply = {.version = FL_SNAPSHOT_VERSION};
 	long conn = fl_syscall(SYS_accept4, h->control_fd, NULL, NULL, SOCK_CLOEXEC), file = -1;
+	long n;
 
 	if (conn < 0)
 		return -1;
 	fl_syscall(SYS_setsockopt, conn, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	if (fl_syscall(SYS_recvfrom, conn, &rq, sizeof(rq)) != (long)sizeof(rq)) {
+	/* another version's request may be shorter: it gets an answer too */
+	n = fl_syscall(SYS_recvfrom, conn, &rq, sizeof(rq));
+	if (n < (long)sizeof(rq.version)) {
 		fl_syscall(SYS_close, conn);
 		return -1;
 	}
 	if (!allowed(conn))
 		reply.status = EPERM;
-	else if (rq.version != FL_SNAPSHOT_VERSION)
+	else if (rq.version != FL_SNAPSHOT_VERSION || n != (long)sizeof(rq))
 		reply.status = EPROTO;
 	if (!reply.status) {
 		fl_lock(&h->pager->lock);
-		file = snapshot(rq.flags, &reply.bytes);
+		file = snapshot(&rq, &reply.bytes);
 		reply.status = file < 0 ? (int)-file : 0;
 		if (reply.status || !(rq.flags & FL_CTL_FREEZE))
 			fl_unlock(&h->pager->lock);

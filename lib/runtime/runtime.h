@@ -75,6 +75,13 @@ void fl_runtime_close_shared(void);
 /* control.c */
 int fl_control_open(void);
 int fl_control_serve(struct fl_handler *h);
+/* A pte as tools are shown it. Lock held. */
+u64 fl_snapshot_pte(u64 pte);
+
+/* snapshot-walk.c: the way to the page that the request names. Lock held. */
+struct fl_ctl_request;
+struct fl_snap_walk;
+void fl_snapshot_walk(const struct fl_ctl_request *rq, struct fl_snap_walk *ret);
 
 /* sample.c: what is not managed, and our own tables. */
 void fl_sample(struct fl_handler *h);

@@ -54,6 +54,24 @@ expect_warning() {
 	fi
 }
 
+# json_true NAME EXPRESSION [NAME=VALUE...]: the expression, Python's, is true for the object o that
+# is in $tmp/out. An error in it is a failure too.
+json_true() {
+	local name=$1 expression=$2
+	shift 2
+	if python3 -c '
+import json, sys
+o = json.load(open(sys.argv[1]))
+names = dict(a.split("=", 1) for a in sys.argv[3:])
+names = {k: int(v) if v.lstrip("-").isdigit() else v for k, v in names.items()}
+sys.exit(0 if eval("(" + sys.argv[2] + ")", {"o": o, **names}) else "not true")
+' "$tmp/out" "$expression" "$@" 2>"$tmp/err"; then
+		pass "$name"
+	else
+		fail "$name" "not true: $expression $*" "$tmp/err" "$tmp/out"
+	fi
+}
+
 # What nobody may run: a copy of the tool that every user can read.
 nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 nobody_tool=$tmp/nobody/tools/faultline

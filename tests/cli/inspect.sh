@@ -7,7 +7,7 @@ set -u
 
 sleep 300 &
 plain=$!
-for command in ps maps smaps vmstat check; do
+for command in ps maps smaps buddyinfo zoneinfo swaps vmstat check; do
 	ran "$FAULTLINE" "$command" "$plain"
 	expect_error "$command of another program" 1 "$plain"
 	ran "$FAULTLINE" "$command" 99999999
