@@ -5,21 +5,11 @@
  */
 #include "base/log.h"
 #include "check.h"
-
-/* struct fl_snap_page.pte; faultline/snapshot.h has the picture. */
-#define PTE_STATE   7u
-#define PTE_PRESENT 2u
-#define PTE_SOFT    3u
-#define PTE_SWAP    4u
-#define PTE_SWAPIN  5u
-#define PTE_WP	    (1u << 5)
+#include "pte.h"
 
 static void describe_mirror(char *buf, u64 pte)
 {
-	static const char *const states[] = {"untouched", "known to be zeros", "present",
-		"set aside in memory", "in swap", "being read", "state 6", "state 7"};
-
-	fl_format(buf, CHECK_WHAT, "page %s%s", states[pte & PTE_STATE],
+	fl_format(buf, CHECK_WHAT, "page %s%s", pte_meaning(pte),
 		pte & PTE_WP ? ", write-protected" : "");
 }
 
@@ -41,7 +31,7 @@ static bool has_bit(const u64 *map, u64 bits, u64 i)
 static void judge_holding(struct check *c, u64 va, u64 pte)
 {
 	u64 state = pte & PTE_STATE, at = pte >> 12 & UINT32_MAX;
-	bool frame = state == PTE_PRESENT || state == PTE_SOFT || state == PTE_SWAPIN;
+	bool frame = pte_has_frame(pte);
 	bool held = true;
 	char mirror[CHECK_WHAT];
 

@@ -40,26 +40,16 @@ struct zone {
 
 static const char *const kswapd_states[] = {"not started", "asleep", "awake"};
 
-static bool is_stopped(int pid)
-{
-	struct proc_stat st;
-
-	return proc_stat_read(pid, &st) && (st.state == 'T' || st.state == 't');
-}
-
 /* False if it has ended. */
 static bool ask(struct part *p)
 {
 	struct snapshot s = {.connection = -1};
-	int err = is_stopped(p->pid) ? -EAGAIN : snapshot_take(p->pid, 0, &s);
+	int err = proc_is_stopped(p->pid) ? -EAGAIN : snapshot_take(p->pid, 0, &s);
 
 	if (err == -ESRCH || err == -ECONNREFUSED)
 		return false;
 	if (err) {
-		p->silent = err == -EAGAIN	  ? "stopped" :
-			    err == -ETIMEDOUT ? "no answer" :
-			    err == -EPROTO	  ? "another version" :
-						"not permitted";
+		p->silent = proc_why_silent(err);
 		return true;
 	}
 	p->count = s.head->frames_free_local;

@@ -17,6 +17,8 @@ static const struct command commands[] = {
 	{"ps", cmd_ps, "show the trees of processes, and what each has of the memory"},
 	{"maps", cmd_maps, "show a process's memory areas and who manages them"},
 	{"smaps", cmd_smaps, "show a process's memory areas as /proc/PID/smaps does"},
+	{"pagetable", cmd_pagetable, "walk a process's page table"},
+	{"page", cmd_page, "show the struct page of one page, and who shares it"},
 	{"buddyinfo", cmd_buddyinfo, "show the free blocks of a tree's memory by order"},
 	{"zoneinfo", cmd_zoneinfo, "show a tree's memory: watermarks, lists, kswapd"},
 	{"swaps", cmd_swaps, "show the swap file of a tree"},

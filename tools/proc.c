@@ -89,3 +89,45 @@ char *proc_command(int pid, const char *comm)
 		abort();
 	return name;
 }
+
+bool proc_is_stopped(int pid)
+{
+	struct proc_stat st;
+
+	return proc_stat_read(pid, &st) && (st.state == 'T' || st.state == 't');
+}
+
+const char *proc_why_silent(int err)
+{
+	switch (-err) {
+	case EAGAIN:
+		return "stopped";
+	case ETIMEDOUT:
+		return "no answer";
+	case EPROTO:
+		return "another version";
+	case EPERM:
+	case EACCES:
+		return "not permitted";
+	default:
+		return "ended";
+	}
+}
+
+bool proc_status_kib(int pid, const char *name, u64 *ret_kib)
+{
+	char path[64], *text;
+	size_t len, name_len = strlen(name);
+	bool found = false;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	if (proc_read_all(path, &text, &len))
+		return false;
+	for (char *line = text; line && !found; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		found = !strncmp(line, name, name_len) && line[name_len] == ':' &&
+			sscanf(line + name_len + 1, "%lu", ret_kib) == 1;
+	}
+	free(text);
+	return found;
+}

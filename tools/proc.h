@@ -24,4 +24,14 @@ char *proc_command(int pid, const char *comm);
 /* A whole file of /proc with a 0 behind it, to be freed. 0 or -errno. */
 int proc_read_all(const char *path, char **ret_text, size_t *ret_len);
 
+/* By SIGSTOP or a debugger: it answers nothing, and is not to be waited for. */
+bool proc_is_stopped(int pid);
+
+/* Why a process says nothing, in a word or two: for -EAGAIN it is stopped, else what
+ * snapshot_take returned. */
+const char *proc_why_silent(int err);
+
+/* A line of /proc/PID/status ("VmPTE"), in KiB. False if it is not there. */
+bool proc_status_kib(int pid, const char *name, u64 *ret_kib);
+
 #endif

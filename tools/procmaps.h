@@ -15,6 +15,7 @@
 #define MAP_FLAG_SHARED	   8u
 #define MAP_FLAG_GROWSDOWN (1u << 4)
 #define MAP_FLAG_LOCKED	   (1u << 5)
+#define MAP_FLAG_HUGETLB   (1u << 11)
 #define MAP_FLAG_STACK	   (1u << 12) /* a thread's */
 #define MAP_FLAG_FILE	   (1u << 16)
 

@@ -7,18 +7,11 @@
  * is clean while its copy in swap is right, and zeros without a frame are nowhere.
  */
 #include "smaps.h"
+#include "pte.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* struct fl_snap_page.pte; faultline/snapshot.h has the picture. */
-#define PTE_STATE   7u
-#define PTE_PRESENT 2u
-#define PTE_SOFT    3u
-#define PTE_SWAP    4u
-#define PTE_SWAPIN  5u
-#define PTE_DIRTY   (1u << 3)
 
 #define PSS_SHIFT 12 /* fractions of a byte, as in the kernel */
 

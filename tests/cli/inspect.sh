@@ -7,12 +7,14 @@ set -u
 
 sleep 300 &
 plain=$!
-for command in ps maps smaps buddyinfo zoneinfo swaps vmstat check; do
-	ran "$FAULTLINE" "$command" "$plain"
+for command in ps maps smaps pagetable page buddyinfo zoneinfo swaps vmstat check; do
+	more=()
+	[ $command != page ] || more=(1000)
+	ran "$FAULTLINE" "$command" "$plain" "${more[@]}"
 	expect_error "$command of another program" 1 "$plain"
-	ran "$FAULTLINE" "$command" 99999999
+	ran "$FAULTLINE" "$command" 99999999 "${more[@]}"
 	expect_error "$command of no process" 1 99999999
-	ran "$FAULTLINE" "$command" notapid
+	ran "$FAULTLINE" "$command" notapid "${more[@]}"
 	expect_error "$command of no number" 2 notapid
 done
 
