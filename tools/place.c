@@ -26,22 +26,29 @@ static bool begins(const char *s, const char *with)
 	return !strncmp(s, with, strlen(with));
 }
 
-/* The link that leads to the file itself is root's; else its name must do. */
+/* The file of an area by its link, which root may follow. */
+static bool look_at_file(int pid, u64 start, u64 end, struct stat *ret_st, struct statfs *ret_fs)
+{
+	char path[80];
+
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", pid, start, end);
+	return stat(path, ret_st) == 0 && statfs(path, ret_fs) == 0;
+}
+
+/* Where it cannot be looked at its name must do. */
 static const char *why_file(int pid, const struct fl_snap_vma *v, const char *name)
 {
 	bool shared = v->flags & MAP_FLAG_SHARED;
 	struct statfs fs = {0};
 	struct stat st;
-	char path[80];
 
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", pid, v->start, v->end);
 	if (begins(name, "anon_inode:"))
 		return "device";
 	if (begins(name, "/dev/zero") || begins(name, "/memfd:") || begins(name, "/SYSV"))
 		return shared ? "shared" : "file";
 	if (begins(name, "/anon_hugepage"))
 		return "hugetlb";
-	if (stat(path, &st) < 0 || statfs(path, &fs) < 0) {
+	if (!look_at_file(pid, v->start, v->end, &st, &fs)) {
 		if (begins(name, "/dev/") && !begins(name, "/dev/shm/"))
 			return "device";
 	} else if (S_ISCHR(st.st_mode) || S_ISBLK(st.st_mode)) {
@@ -50,6 +57,19 @@ static const char *why_file(int pid, const struct fl_snap_vma *v, const char *na
 	if (fs.f_type == HUGETLBFS_MAGIC)
 		return "hugetlb";
 	return shared && fs.f_type == TMPFS_MAGIC ? "shared" : "file";
+}
+
+bool place_is_shmem(int pid, const struct proc_map *m)
+{
+	struct statfs fs;
+	struct stat st;
+
+	if (!m->ino && !m->major && !m->minor)
+		return m->flags & MAP_FLAG_SHARED;
+	if (look_at_file(pid, m->start, m->end, &st, &fs))
+		return fs.f_type == TMPFS_MAGIC;
+	return begins(m->name, "/dev/zero") || begins(m->name, "/memfd:") ||
+		begins(m->name, "/SYSV") || begins(m->name, "/dev/shm/");
 }
 
 const char *place_why(int pid, const struct fl_snap_vma *v, const char *name)

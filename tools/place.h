@@ -27,6 +27,9 @@ const char *place_name(const struct proc_maps *maps, const struct fl_snap_vma *v
  */
 const char *place_why(int pid, const struct fl_snap_vma *v, const char *name);
 
+/* Whether its pages are shared memory's: of a memory file or one on tmpfs, or of no file at all. */
+bool place_is_shmem(int pid, const struct proc_map *m);
+
 /* The snapshot has VMAs. */
 void place_find(int pid, const struct snapshot *s, const struct proc_maps *maps, u64 va,
 	struct place *ret);

@@ -131,3 +131,47 @@ bool proc_status_kib(int pid, const char *name, u64 *ret_kib)
 	free(text);
 	return found;
 }
+
+/* Fields as proc(5) numbers them; the third is the first behind the name. */
+bool proc_layout_read(int pid, struct proc_layout *ret)
+{
+	char path[64], *text, *at;
+	u64 field[52] = {0};
+	size_t len;
+
+	memset(ret, 0, sizeof(*ret));
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (proc_read_all(path, &text, &len))
+		return false;
+	at = strrchr(text, ')');
+	for (u32 i = 3; at && i < fl_array_size(field); i++) {
+		at = strchr(at, ' ');
+		if (at)
+			field[i] = strtoul(++at, NULL, 10);
+	}
+	*ret = (struct proc_layout){field[26], field[27], field[45], field[46], field[47], field[28],
+		field[48], field[49], field[50], field[51]};
+	free(text);
+	return ret->start_stack != 0;
+}
+
+bool proc_auxv_read(int pid, u64 type, u64 *ret_value, u32 *ret_n)
+{
+	char path[64], *text;
+	bool found = false;
+	const u64 *word;
+	size_t len;
+
+	*ret_n = 0;
+	snprintf(path, sizeof(path), "/proc/%d/auxv", pid);
+	if (proc_read_all(path, &text, &len))
+		return false;
+	word = (const u64 *)text;
+	for (; (*ret_n + 1) * 16 <= len && word[0]; word += 2, ++*ret_n)
+		if (word[0] == type) {
+			*ret_value = word[1];
+			found = true;
+		}
+	free(text);
+	return found;
+}

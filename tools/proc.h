@@ -24,6 +24,18 @@ char *proc_command(int pid, const char *comm);
 /* A whole file of /proc with a 0 behind it, to be freed. 0 or -errno. */
 int proc_read_all(const char *path, char **ret_text, size_t *ret_len);
 
+/* Where the kernel has put the parts of a program: /proc/PID/stat, for who may trace it. */
+struct proc_layout {
+	u64 start_code, end_code, start_data, end_data, start_brk, start_stack;
+	u64 arg_start, arg_end, env_start, env_end;
+};
+
+/* False if it is not told. */
+bool proc_layout_read(int pid, struct proc_layout *ret);
+
+/* The value of an entry of /proc/PID/auxv (AT_ENTRY); *ret_n: how many there are. */
+bool proc_auxv_read(int pid, u64 type, u64 *ret_value, u32 *ret_n);
+
 /* By SIGSTOP or a debugger: it answers nothing, and is not to be waited for. */
 bool proc_is_stopped(int pid);
 

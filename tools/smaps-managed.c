@@ -132,12 +132,20 @@ static const struct fl_snap_vma *managed_in(
 	return NULL;
 }
 
+/* Ranges of ours that lie side by side are one area to the kernel. */
 static bool is_ours(const struct smaps_area *a, const struct snapshot *snap)
 {
-	for (u32 i = 0; i < snap->head->nr_ranges; i++)
-		if (a->map.start >= snap->ranges[i].start && a->map.end <= snap->ranges[i].end)
-			return true;
-	return false;
+	u64 at = a->map.start;
+
+	for (u32 i = 0; i < snap->head->nr_ranges && at < a->map.end; i++) {
+		const struct fl_snap_range *r = &snap->ranges[i];
+
+		if (r->start > at || r->end <= at)
+			continue;
+		at = r->end;
+		i = UINT32_MAX; /* they are in no order: from the first again */
+	}
+	return at >= a->map.end;
 }
 
 int smaps_manage(struct smaps *s, const struct snapshot *snap, const struct tree *t)
