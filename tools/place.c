@@ -42,7 +42,7 @@ static const char *why_file(int pid, const struct fl_snap_vma *v, const char *na
 	struct statfs fs = {0};
 	struct stat st;
 
-	if (begins(name, "anon_inode:"))
+	if (begins(name, "anon_inode:") || begins(name, "socket:"))
 		return "device";
 	if (begins(name, "/dev/zero") || begins(name, "/memfd:") || begins(name, "/SYSV"))
 		return shared ? "shared" : "file";
