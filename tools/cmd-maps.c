@@ -59,7 +59,8 @@ static u64 kib(u64 pages)
 }
 
 /* Names of what the kernel has begin where its figures would be, which it alone knows. */
-static void print_vma(const struct fl_snap_vma *v, const char *name, const char *why, size_t columns)
+static void print_vma(
+	const struct fl_snap_vma *v, const char *name, const char *why, size_t columns)
 {
 	char perms[5];
 	size_t at;

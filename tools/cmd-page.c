@@ -1,8 +1,8 @@
 /*
  * faultline page: one page of a process: its struct page, where its content is, and who shares it.
  *
- * The process is kept still meanwhile, so that the frame stays the page's while the tree's books are
- * read and the others that hold it are asked.
+ * The process is kept still meanwhile, so that the frame stays the page's while the tree's books
+ * are read and the others that hold it are asked.
  */
 #include "base/log.h"
 #include "client.h"

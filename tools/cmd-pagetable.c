@@ -1,8 +1,8 @@
 /*
  * faultline pagetable: the walk from pgd to pte for one address, or how many tables there are.
  *
- * What is walked is Faultline's own table, which has the form of the processor's: four levels of 512
- * entries. The processor's, which only the kernel sees, holds less: a page that is set aside or in
+ * What is walked is Faultline's own table, which has the form of the processor's: four levels of
+ * 512 entries. The processor's, which only the kernel sees, holds less: a page that is set aside or in
  * swap is nothing there.
  */
 #include "base/log.h"
@@ -52,7 +52,7 @@ static const char *size_text(u64 bytes, char buf[16])
 	return buf;
 }
 
-/* Entries in use at each level: those of a table are the tables below it, those of the last pages. */
+/* Entries in use at each level: of a table they are the tables below it, of the last pages. */
 static u64 entries_of(const struct fl_snapshot *h, u32 level)
 {
 	if (level + 1 < FL_SNAP_LEVELS)
@@ -159,7 +159,8 @@ static void print_walk(const struct fl_snap_walk *w)
 		print_pte(w->pte);
 }
 
-static void print_text(const struct process_args *a, const struct snapshot *s, const struct place *p)
+static void print_text(
+	const struct process_args *a, const struct snapshot *s, const struct place *p)
 {
 	const struct fl_snap_walk *w = &s->head->walk;
 	struct kpage k;
@@ -192,7 +193,8 @@ static void print_walk_json(const struct fl_snap_walk *w)
 	}
 }
 
-static void print_json(const struct process_args *a, const struct snapshot *s, const struct place *p)
+static void print_json(
+	const struct process_args *a, const struct snapshot *s, const struct place *p)
 {
 	const struct fl_snap_walk *w = &s->head->walk;
 	struct kpage k = {0};

@@ -32,6 +32,7 @@ int cmd_run(int argc, char **argv);
 int cmd_maps(int argc, char **argv);
 int cmd_ps(int argc, char **argv);
 int cmd_smaps(int argc, char **argv);
+int cmd_layout(int argc, char **argv);
 int cmd_mm(int argc, char **argv);
 int cmd_pagetable(int argc, char **argv);
 int cmd_page(int argc, char **argv);

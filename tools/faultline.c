@@ -17,6 +17,7 @@ static const struct command commands[] = {
 	{"ps", cmd_ps, "show the trees of processes, and what each has of the memory"},
 	{"maps", cmd_maps, "show a process's memory areas and who manages them"},
 	{"smaps", cmd_smaps, "show a process's memory areas as /proc/PID/smaps does"},
+	{"layout", cmd_layout, "draw a process's address space to scale"},
 	{"mm", cmd_mm, "show the fields of a process's mm_struct, with their meaning"},
 	{"pagetable", cmd_pagetable, "walk a process's page table"},
 	{"page", cmd_page, "show the struct page of one page, and who shares it"},

@@ -1,8 +1,8 @@
 /*
- * The fields of mm_struct, from the mirror where it has them, from /proc where only the kernel knows.
+ * The fields of mm_struct, from the mirror where it has them, else from /proc.
  *
- * Names and order are those of include/linux/mm_types.h. What would tell nothing from outside (locks,
- * lists, caches of the kernel) is left out.
+ * Names and order are those of include/linux/mm_types.h. What would tell nothing from outside
+ * (locks, lists, caches of the kernel) is left out.
  */
 #include "mm.h"
 #include "on-process.h"

@@ -1,5 +1,5 @@
 /*
- * What the words of a snapshot mean (struct fl_snap_page.pte, struct page), and what they are called.
+ * What the words of a snapshot mean (struct fl_snap_page.pte, struct page), and their names.
  *
  * Context: the tool; one thread.
  */

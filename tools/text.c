@@ -43,3 +43,20 @@ size_t text_print_path(const char *path, size_t columns)
 		putchar((unsigned char)*from < 0x20 || *from == 0x7f ? '?' : *from);
 	return used;
 }
+
+const char *text_size(u64 bytes, char buf[8])
+{
+	static const char units[] = "BKMGTP";
+	double v = (double)bytes;
+	size_t unit = 0;
+
+	for (; v >= 999.5 && units[unit + 1]; unit++)
+		v /= 1024;
+	if (!bytes)
+		snprintf(buf, 8, "0");
+	else if (v >= 99.95 || v == (double)(u64)v)
+		snprintf(buf, 8, "%.0f%c", v, units[unit]);
+	else
+		snprintf(buf, 8, "%.*f%c", v >= 9.995 ? 1 : 2, v, units[unit]);
+	return buf;
+}

@@ -24,11 +24,11 @@ help_of() { # NAME COMMAND...
 
 help_of "faultline --help" --help
 commands=$(sed -n 's/^  *\([a-z][a-z]*\)  .*/\1/p' "$tmp/out" | sort -u)
-for command in run ps maps smaps mm pagetable page buddyinfo zoneinfo swaps vmstat check; do
+for command in run ps maps smaps layout mm pagetable page buddyinfo zoneinfo swaps vmstat check; do
 	grep -qx "$command" <<<"$commands" || fail "faultline --help" "does not name $command" "$tmp/out"
 done
 # shellcheck disable=SC2086 # a list
-for command in $(printf '%s\n' run ps maps smaps mm pagetable page buddyinfo zoneinfo swaps vmstat check $commands | sort -u); do
+for command in $(printf '%s\n' run ps maps smaps layout mm pagetable page buddyinfo zoneinfo swaps vmstat check $commands | sort -u); do
 	[ "$command" != help ] || continue
 	help_of "faultline $command --help" "$command" --help
 done

@@ -7,7 +7,7 @@ set -u
 
 sleep 300 &
 plain=$!
-for command in ps maps smaps mm pagetable page buddyinfo zoneinfo swaps vmstat check; do
+for command in ps maps smaps layout mm pagetable page buddyinfo zoneinfo swaps vmstat check; do
 	more=()
 	[ $command != page ] || more=(1000)
 	ran "$FAULTLINE" "$command" "$plain" "${more[@]}"
