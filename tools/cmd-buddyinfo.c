@@ -9,10 +9,11 @@
 
 #include <stdio.h>
 
-static const char doc[] =
-	"Show the free memory of each tree of processes as /proc/buddyinfo does: how many free blocks "
-	"of 1, 2, 4 ... 1024 pages there are. The trees are those of the processes named, or all that "
-	"the user may see.";
+static const char doc[] = "Show the free memory of each tree of processes as /proc/buddyinfo does: "
+			  "how many free blocks "
+			  "of 1, 2, 4 ... 1024 pages there are. The trees are those of the "
+			  "processes named, or all that "
+			  "the user may see.";
 
 static void print_line(const struct tree *t)
 {
@@ -49,7 +50,8 @@ static bool show(struct trees *ts, bool json)
 		struct tree *t = &ts->tree[i];
 
 		if (tree_refresh_zone(t)) {
-			fl_warn("buddyinfo: tree of %d: its lists did not add up at any moment: try "
+			fl_warn("buddyinfo: tree of %d: its lists did not add up at any moment: "
+				"try "
 				"again, or see check --tree",
 				tree_pid(t));
 			ok = false;

@@ -37,8 +37,10 @@ static const struct argp argp = {
 	options,
 	parse,
 	"PID",
-	"Draw the address space of a process to scale: text, data, heap, mappings, stack and the gaps "
-	"between them, and which parts are in memory, set aside and in swap. In colour on a terminal, "
+	"Draw the address space of a process to scale: text, data, heap, mappings, stack and the "
+	"gaps "
+	"between them, and which parts are in memory, set aside and in swap. In colour on a "
+	"terminal, "
 	"unless NO_COLOR is set.",
 	NULL,
 	NULL,
@@ -53,8 +55,8 @@ static bool wants_colour(void)
 }
 
 /* 0 or -errno. */
-static int gather(const struct layout_args *a, struct snapshot *s, struct proc_maps *maps,
-	struct layout *ret)
+static int gather(
+	const struct layout_args *a, struct snapshot *s, struct proc_maps *maps, struct layout *ret)
 {
 	int pid = a->process.pid, tid = pid;
 	const struct fl_proc *p;

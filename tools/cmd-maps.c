@@ -82,8 +82,8 @@ static void print_vma(
 	printf("\n");
 }
 
-static void print_table(const struct process_args *a, const struct snapshot *s,
-	const struct proc_maps *maps)
+static void print_table(
+	const struct process_args *a, const struct snapshot *s, const struct proc_maps *maps)
 {
 	u64 present = 0, soft = 0, swapped = 0;
 	size_t columns = output_columns(a->wide);
@@ -110,8 +110,8 @@ static void print_table(const struct process_args *a, const struct snapshot *s,
 	printf("%-40s %8u\n", "threads", s->head->mm_users);
 }
 
-static void print_json(const struct process_args *a, const struct snapshot *s,
-	const struct proc_maps *maps)
+static void print_json(
+	const struct process_args *a, const struct snapshot *s, const struct proc_maps *maps)
 {
 	printf("{\"pid\": %d, \"comm\": ", a->pid);
 	json_string(s->head->comm);

@@ -18,8 +18,10 @@ static const struct argp argp = {
 	options,
 	process_parse,
 	"PID",
-	"Show the fields of a process's mm_struct, under the kernel's names and with what they mean: "
-	"where its parts are, how much is mapped and in memory, who uses it. What Faultline manages "
+	"Show the fields of a process's mm_struct, under the kernel's names and with what they "
+	"mean: "
+	"where its parts are, how much is mapped and in memory, who uses it. What Faultline "
+	"manages "
 	"is counted by Faultline.",
 	NULL,
 	NULL,
@@ -92,7 +94,8 @@ static void print_text(const struct mm_sources *from, const struct mm_fields *t)
 		printf("%s", i && !t->field[i].name ? "\n" : "");
 		print_field(&t->field[i]);
 	}
-	printf("\nF: counted by Faultline, K: by the kernel, B: by each for its part, ?: guessed\n");
+	printf("\nF: counted by Faultline, K: by the kernel, B: by each for its part, ?: "
+	       "guessed\n");
 }
 
 /* "total_vm": {"value": 1, "unit": "pages", ...} */
@@ -122,10 +125,10 @@ static void print_json(const struct mm_sources *from, const struct mm_fields *t)
 		else
 			printf("%lu", f->value);
 		printf(", \"unit\": \"%s\", \"by\": \"%s\"", units[f->unit],
-			f->by == MM_BY_FAULTLINE ? "faultline" :
-			f->by == MM_BY_KERNEL	 ? "kernel" :
-			f->by == MM_BY_BOTH	 ? "both" :
-						   "guess");
+			f->by == MM_BY_FAULTLINE ? "faultline"
+			: f->by == MM_BY_KERNEL	 ? "kernel"
+			: f->by == MM_BY_BOTH	 ? "both"
+						 : "guess");
 		if (f->unit == MM_FLAGS) {
 			printf(", \"names\": ");
 			json_string(f->text);
@@ -140,8 +143,7 @@ static int gather(struct mm_sources *from)
 {
 	const struct fl_proc *p;
 	struct tree t;
-	int err = snapshot_take(
-		from->pid, FL_CTL_VMAS | FL_CTL_PAGES | FL_CTL_FREEZE, &from->snap);
+	int err = snapshot_take(from->pid, FL_CTL_VMAS | FL_CTL_PAGES | FL_CTL_FREEZE, &from->snap);
 
 	if (err)
 		return err;

@@ -23,7 +23,8 @@ static const struct argp argp = {
 	options,
 	process_parse,
 	"PID ADDRESS",
-	"Show one page of a process: the flags of its frame, how many processes hold and map it, its "
+	"Show one page of a process: the flags of its frame, how many processes hold and map it, "
+	"its "
 	"list, its place in swap, and who shares it. ADDRESS is hexadecimal. Of memory that the "
 	"kernel manages it shows what the kernel tells.",
 	NULL,
@@ -89,7 +90,8 @@ static void look_at_tree(struct page *p, const struct tree *t)
 	if (!p->slot_number)
 		return;
 	holders_of_slot(t, (u32)p->slot_number, &p->slot);
-	count = tree_read(t, t->machine.slot_count_at + p->slot_number * sizeof(*count), sizeof(*count));
+	count = tree_read(
+		t, t->machine.slot_count_at + p->slot_number * sizeof(*count), sizeof(*count));
 	p->slot_count = count ? *count : 0;
 	free(count);
 }
@@ -181,8 +183,9 @@ static void print_text(const struct page *p)
 	else if (p->slot_number)
 		print_slot(p);
 	else
-		printf("It has no frame%s\n", (w->pte & PTE_STATE) == PTE_ZERO ?
-			": the next touch finds zeros" : ": the first touch will give it one");
+		printf("It has no frame%s\n", (w->pte & PTE_STATE) == PTE_ZERO
+						      ? ": the next touch finds zeros"
+						      : ": the first touch will give it one");
 }
 
 static void print_holders_json(const struct holders *hs, bool frame)
@@ -200,8 +203,8 @@ static void print_holders_json(const struct holders *hs, bool frame)
 			else
 				printf("null");
 			if (h->found) {
-				printf(", \"address\": \"0x%lx\", \"state\": \"%s\", \"flags\": ", h->va,
-					pte_state_name(h->pte));
+				printf(", \"address\": \"0x%lx\", \"state\": \"%s\", \"flags\": ",
+					h->va, pte_state_name(h->pte));
 				bits_print_json(h->pte & PTE_FLAGS, pte_flag_names);
 			}
 		}
@@ -243,7 +246,8 @@ static void print_json(const struct page *p)
 		printf("null");
 	printf(", \"slot\": ");
 	if (p->slot_number) {
-		printf("{\"slot\": %lu, \"count\": %lu, \"holders\": ", p->slot_number, p->slot_count);
+		printf("{\"slot\": %lu, \"count\": %lu, \"holders\": ", p->slot_number,
+			p->slot_count);
 		print_holders_json(&p->slot, false);
 		printf("}");
 	} else {
@@ -255,12 +259,12 @@ static void print_json(const struct page *p)
 }
 
 /* The process is still while this is done. 0 or -errno. */
-static int gather(const struct process_args *a, struct snapshot *s, struct proc_maps *maps,
-	struct page *ret)
+static int gather(
+	const struct process_args *a, struct snapshot *s, struct proc_maps *maps, struct page *ret)
 {
 	struct tree t;
-	int err = snapshot_take_page(
-		a->pid, FL_CTL_VMAS | FL_CTL_FREEZE, a->va, FL_SNAP_NO_FRAME, s);
+	int err =
+		snapshot_take_page(a->pid, FL_CTL_VMAS | FL_CTL_FREEZE, a->va, FL_SNAP_NO_FRAME, s);
 
 	if (err)
 		return err;

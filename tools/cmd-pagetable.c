@@ -2,8 +2,8 @@
  * faultline pagetable: the walk from pgd to pte for one address, or how many tables there are.
  *
  * What is walked is Faultline's own table, which has the form of the processor's: four levels of
- * 512 entries. The processor's, which only the kernel sees, holds less: a page that is set aside or in
- * swap is nothing there.
+ * 512 entries. The processor's, which only the kernel sees, holds less: a page that is set aside or
+ * in swap is nothing there.
  */
 #include "base/log.h"
 #include "client.h"
@@ -28,7 +28,8 @@ static const struct argp argp = {
 	options,
 	process_parse,
 	"PID [ADDRESS]",
-	"Show the page table of a process: with ADDRESS (hexadecimal) the walk from the pgd to the pte "
+	"Show the page table of a process: with ADDRESS (hexadecimal) the walk from the pgd to the "
+	"pte "
 	"of that page, without it how many tables and entries each level has.",
 	NULL,
 	NULL,
@@ -78,7 +79,8 @@ static void print_counts(int pid, const struct snapshot *s)
 	printf("pages: %lu present, %lu set aside, %lu being read, %lu in swap, %lu zero\n",
 		h->rss_anon, h->soft_pages, h->swapin_pages, h->swap_ents, h->zero_pages);
 	if (proc_status_kib(pid, "VmPTE", &vm_pte))
-		printf("the kernel's own for the whole process (VmPTE): %lu bytes\n", vm_pte * 1024);
+		printf("the kernel's own for the whole process (VmPTE): %lu bytes\n",
+			vm_pte * 1024);
 }
 
 static void print_counts_json(int pid, const struct snapshot *s)
@@ -108,7 +110,8 @@ static void print_indices(const struct fl_snap_walk *w)
 {
 	printf("index:");
 	for (u32 i = 0; i < FL_SNAP_LEVELS; i++)
-		printf(" %s %u%s", level_names[i], w->level[i].index, i == 0 ? ", p4d folded," : ",");
+		printf(" %s %u%s", level_names[i], w->level[i].index,
+			i == 0 ? ", p4d folded," : ",");
 	printf(" byte %#lx of the page\n", w->va & ~FL_PAGE_MASK);
 }
 
@@ -186,8 +189,8 @@ static void print_walk_json(const struct fl_snap_walk *w)
 		printf("%s\n  {\"level\": \"%s\", \"index\": %u, ", i ? "," : "", level_names[i],
 			l->index);
 		if (l->table)
-			printf("\"table\": \"0x%lx\", \"used\": %u, \"entry\": \"0x%lx\"}", l->table,
-				l->used, l->entry);
+			printf("\"table\": \"0x%lx\", \"used\": %u, \"entry\": \"0x%lx\"}",
+				l->table, l->used, l->entry);
 		else
 			printf("\"table\": null, \"used\": null, \"entry\": null}");
 	}
@@ -228,8 +231,8 @@ int cmd_pagetable(int argc, char **argv)
 
 	if (!options_parse(&argp, argc, argv, &a, &status))
 		return status;
-	err = a.has_va ? snapshot_take_page(a.pid, FL_CTL_VMAS, a.va, FL_SNAP_NO_FRAME, &s) :
-			 snapshot_take(a.pid, 0, &s);
+	err = a.has_va ? snapshot_take_page(a.pid, FL_CTL_VMAS, a.va, FL_SNAP_NO_FRAME, &s)
+		       : snapshot_take(a.pid, 0, &s);
 	if (err) {
 		snapshot_complain(a.pid, err);
 		return EXIT_DISAGREE;

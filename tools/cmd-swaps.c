@@ -18,9 +18,9 @@
 
 #define SWAP_PRIORITY (-2) /* the kernel's for the first that names none */
 
-static const char doc[] =
-	"Show the swap file of each tree of processes as /proc/swaps does; sizes are KiB. The trees are "
-	"those of the processes named, or all that the user may see.";
+static const char doc[] = "Show the swap file of each tree of processes as /proc/swaps does; sizes "
+			  "are KiB. The trees are "
+			  "those of the processes named, or all that the user may see.";
 
 /* The number that the tree's memory file has in the folder, or -1. */
 static int memory_number(const struct tree *t, DIR *dir)

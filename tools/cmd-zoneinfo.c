@@ -25,7 +25,7 @@ static const char doc[] =
 struct part {
 	int pid;
 	char comm[16];
-	u32 held; /* frames, shared ones included */
+	u32 held;	    /* frames, shared ones included */
 	const char *silent; /* why there is no more than that; NULL: there is */
 	u64 count, available, active, inactive;
 	u32 kswapd, deferred;
@@ -98,10 +98,11 @@ static void print_part(const struct part *p)
 		return;
 	}
 	printf("              count: %lu\n", p->count);
-	printf("              nr_inactive_anon %lu\n              nr_active_anon %lu\n", p->inactive,
-		p->active);
+	printf("              nr_inactive_anon %lu\n              nr_active_anon %lu\n",
+		p->inactive, p->active);
 	printf("              nr_deferred %u\n", p->deferred);
-	printf("              kswapd: %s, %lu free to it\n", kswapd_states[p->kswapd], p->available);
+	printf("              kswapd: %s, %lu free to it\n", kswapd_states[p->kswapd],
+		p->available);
 }
 
 static void print_text(const struct zone *z)

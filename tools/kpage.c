@@ -98,9 +98,9 @@ void kpage_print(const struct kpage *k)
 		return;
 	}
 	printf("  %s%s%s%s\n",
-		k->present	? k->file ? "present, of a file or shared" : "present, anonymous"
-		: k->swapped	? "in the kernel's swap"
-				: "not present",
+		k->present   ? k->file ? "present, of a file or shared" : "present, anonymous"
+		: k->swapped ? "in the kernel's swap"
+			     : "not present",
 		k->exclusive ? ", mapped only here" : "", k->soft_dirty ? ", soft-dirty" : "",
 		k->uffd_wp ? ", write-protected by userfaultfd" : "");
 	if (!k->pfn)

@@ -69,8 +69,8 @@ static void read_kernel(struct layout *l, struct layout_area *a, struct pagemap 
 }
 
 /* The main stack grows without a call: the mirror learns of it late. */
-static u64 grown_start(const struct layout *l, const struct fl_snap_vma *v,
-	const struct proc_maps *maps)
+static u64 grown_start(
+	const struct layout *l, const struct fl_snap_vma *v, const struct proc_maps *maps)
 {
 	const struct proc_map *m = proc_maps_find(maps, v->end - 1);
 	u64 below = l->nr_areas ? l->area[l->nr_areas - 1].end : 0;
@@ -80,8 +80,8 @@ static u64 grown_start(const struct layout *l, const struct fl_snap_vma *v,
 	return fl_max(m->start, below);
 }
 
-void layout_read(struct layout *l, int pid, int tid, const struct snapshot *s,
-	const struct proc_maps *maps)
+void layout_read(
+	struct layout *l, int pid, int tid, const struct snapshot *s, const struct proc_maps *maps)
 {
 	struct pagemap map;
 	u64 at = 0;

@@ -37,9 +37,9 @@ static enum layout_kind kind_of(const struct program *p, const struct layout_are
 	if (!strcmp(a->name, "[stack]"))
 		return LAYOUT_STACK;
 	if (is_program(p, a->vma))
-		return a->vma->flags & MAP_FLAG_EXEC  ? LAYOUT_TEXT :
-		       a->vma->flags & MAP_FLAG_WRITE ? LAYOUT_DATA :
-							LAYOUT_RODATA;
+		return a->vma->flags & MAP_FLAG_EXEC	? LAYOUT_TEXT
+		       : a->vma->flags & MAP_FLAG_WRITE ? LAYOUT_DATA
+							: LAYOUT_RODATA;
 	/* what the loader maps behind the data for what begins as zeros */
 	if (before && before->end == a->start && !*a->name && !(a->vma->flags & MAP_FLAG_FILE) &&
 		(kind_before == LAYOUT_DATA || kind_before == LAYOUT_BSS))
@@ -63,8 +63,8 @@ static bool belongs(const struct layout *l, const struct layout_box *b, enum lay
 	if (b->kind != kind || b->end != a->start)
 		return false;
 	return kind != LAYOUT_MAPPING || is_continued(last, a) ||
-		(*a->name == '[' && a->why && last->why && !strcmp(a->why, last->why) &&
-			!strcmp(a->why, "vdso"));
+	       (*a->name == '[' && a->why && last->why && !strcmp(a->why, last->why) &&
+		       !strcmp(a->why, "vdso"));
 }
 
 static u32 make(struct layout *l, struct layout_box *box, bool all)
@@ -87,8 +87,8 @@ static u32 make(struct layout *l, struct layout_box *box, bool all)
 			box[n - 1].n++;
 			continue;
 		}
-		box[n++] = (struct layout_box){.start = a->start, .end = a->end, .kind = kind,
-			.first = i, .n = 1};
+		box[n++] = (struct layout_box){
+			.start = a->start, .end = a->end, .kind = kind, .first = i, .n = 1};
 	}
 	return n;
 }
@@ -135,8 +135,10 @@ static u64 own_between(const struct snapshot *s, u64 start, u64 end)
 static void add_free(struct layout *l, const struct snapshot *s, u64 start, u64 end)
 {
 	if (start < end)
-		l->box[l->nr_boxes++] = (struct layout_box){.start = start, .end = end,
-			.kind = LAYOUT_FREE, .own_bytes = own_between(s, start, end)};
+		l->box[l->nr_boxes++] = (struct layout_box){.start = start,
+			.end = end,
+			.kind = LAYOUT_FREE,
+			.own_bytes = own_between(s, start, end)};
 }
 
 void layout_make_boxes(struct layout *l, const struct snapshot *s, bool all)
@@ -150,7 +152,8 @@ void layout_make_boxes(struct layout *l, const struct snapshot *s, bool all)
 		abort();
 	n = make(l, box, all);
 	mappings = nr_mappings(box, n);
-	for (u64 most = SMALLEST_JOIN; !all && mappings > MOST_MAPPINGS && most < TASK_SIZE; most *= 2)
+	for (u64 most = SMALLEST_JOIN; !all && mappings > MOST_MAPPINGS && most < TASK_SIZE;
+		most *= 2)
 		n = join(box, n, most, &mappings);
 	for (u32 i = 0; i < n; i++) {
 		add_free(l, s, at, box[i].start);

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define LABEL_BYTES 128u
-#define LABEL_WIDTH 32u /* columns beside the box */
+#define LABEL_WIDTH 32u		/* columns beside the box */
 #define SMALL_GAP   (1ul << 20) /* drawn without a row of its own */
 #define RULE	    "+--------------------------------+"
 
@@ -105,8 +105,8 @@ static u32 make_labels(
 		u64 bytes = layout_sum(l, b, (enum layout_state)i);
 
 		if (bytes)
-			at += (size_t)snprintf(label[n] + at, LABEL_BYTES - at, "%s%s %s", at ? " " : "",
-				names[i], text_size(bytes, size));
+			at += (size_t)snprintf(label[n] + at, LABEL_BYTES - at, "%s%s %s",
+				at ? " " : "", names[i], text_size(bytes, size));
 	}
 	if (!at)
 		snprintf(label[n], LABEL_BYTES, "nothing in memory");
@@ -156,9 +156,9 @@ static void draw_box(const struct layout *l, const struct layout_box *b, bool co
 	labels = make_labels(l, b, label);
 	for (u32 row = 0; row < rows; row++) {
 		u32 at = (rows - 1 - row) * LAYOUT_COLUMNS;
-		const char *grows = b->kind == LAYOUT_HEAP && row == 0	   ? "^" :
-				    b->kind == LAYOUT_STACK && row == rows - 1 ? "v" :
-										  " ";
+		const char *grows = b->kind == LAYOUT_HEAP && row == 0		 ? "^"
+				    : b->kind == LAYOUT_STACK && row == rows - 1 ? "v"
+										 : " ";
 
 		printf("%-9s %s |", row ? "" : owner(l, b), grows);
 		print_cells(glyph + at, state + at, colour);
@@ -186,7 +186,8 @@ static void draw_free(const struct layout_box *b)
 	if (b->end - b->start >= SMALL_GAP) {
 		int left = ((int)LAYOUT_COLUMNS - len) / 2;
 
-		printf("%12s ~%*s%s%*s~\n", "", left, "", text, (int)LAYOUT_COLUMNS - len - left, "");
+		printf("%12s ~%*s%s%*s~\n", "", left, "", text, (int)LAYOUT_COLUMNS - len - left,
+			"");
 		text[0] = 0;
 	}
 	print_rule(b->start, text);

@@ -32,7 +32,7 @@ struct layout_run {
 struct layout_area {
 	u64 start, end;
 	const struct fl_snap_vma *vma;
-	const char *name, *why;		/* as of struct place */
+	const char *name, *why; /* as of struct place */
 	u64 bytes[LAYOUT_NR_STATES];
 };
 
@@ -51,8 +51,8 @@ enum layout_kind {
 struct layout_box {
 	u64 start, end;
 	enum layout_kind kind;
-	u32 first, n;	/* areas */
-	u64 own_bytes;	/* of free space: Faultline's own memory in it */
+	u32 first, n;  /* areas */
+	u64 own_bytes; /* of free space: Faultline's own memory in it */
 };
 
 struct layout {
@@ -68,8 +68,8 @@ struct layout {
 };
 
 /* layout-areas.c: the snapshot has VMAs and pages, and is frozen. */
-void layout_read(struct layout *l, int pid, int tid, const struct snapshot *s,
-	const struct proc_maps *maps);
+void layout_read(
+	struct layout *l, int pid, int tid, const struct snapshot *s, const struct proc_maps *maps);
 void layout_free(struct layout *l);
 
 /* layout-boxes.c: all: each area by itself. */

@@ -72,7 +72,8 @@ static void add_layout(const struct mm_sources *from, struct mm_fields *t)
 		add(t, "mmap_base", MM_ADDRESS, MM_BY_GUESS, highest_below(from, l.start_stack),
 			"not told; the highest mapping ends there")
 			->known = known;
-	add(t, "task_size", MM_ADDRESS, MM_BY_KERNEL, TASK_SIZE, "the end of a program's addresses");
+	add(t, "task_size", MM_ADDRESS, MM_BY_KERNEL, TASK_SIZE,
+		"the end of a program's addresses");
 	first = t->n;
 	add(t, "start_code", MM_ADDRESS, MM_BY_KERNEL, l.start_code, "the program's text, from");
 	add(t, "end_code", MM_ADDRESS, MM_BY_KERNEL, l.end_code, "to");
@@ -125,7 +126,8 @@ static void add_rss(const struct mm_sources *from, struct mm_fields *t)
 	add(t, "MM_ANONPAGES", MM_PAGES, MM_BY_BOTH, rss.anon, "anonymous: RssAnon; of these");
 	add(t, " mapped", MM_PAGES, MM_BY_FAULTLINE, h->rss_anon, "managed, in the program");
 	add(t, " soft", MM_PAGES, MM_BY_FAULTLINE, h->soft_pages, "managed, set aside in memory");
-	add(t, " swapin", MM_PAGES, MM_BY_FAULTLINE, h->swapin_pages, "managed, being read from swap");
+	add(t, " swapin", MM_PAGES, MM_BY_FAULTLINE, h->swapin_pages,
+		"managed, being read from swap");
 	add(t, " unmanaged", MM_PAGES, MM_BY_KERNEL, rss.anon_kernel, "stacks, data of libraries");
 	add(t, "MM_SWAPENTS", MM_PAGES, MM_BY_BOTH, rss.swap, "in swap: VmSwap");
 	add(t, "MM_SHMEMPAGES", MM_PAGES, MM_BY_KERNEL, rss.shmem, "of shared memory: RssShmem");
@@ -156,8 +158,8 @@ static struct mm_field *add_text(struct mm_fields *t, const char *name, enum mm_
 	return f;
 }
 
-static void add_link(struct mm_fields *t, const char *name, int tid, const char *link,
-	const char *meaning)
+static void add_link(
+	struct mm_fields *t, const char *name, int tid, const char *link, const char *meaning)
 {
 	char path[64], target[MM_TEXT_BYTES];
 	ssize_t n;
@@ -183,9 +185,10 @@ static void add_users(const struct mm_sources *from, struct mm_fields *t)
 	add_text(t, "owner", MM_COUNT, MM_BY_FAULTLINE, (u64)from->pid, "the process", h->comm);
 	add_link(t, "exe_file", from->tid, "exe", "the program");
 	add_link(t, "user_ns", from->tid, "ns/user", "whose users it knows");
-	add(t, "saved_auxv", MM_COUNT, MM_BY_KERNEL, n, "entries that it was started with")->known = n;
-	add(t, "context.vdso", MM_ADDRESS, MM_BY_KERNEL, vdso, "code of the kernel's for it")->known =
-		known;
+	add(t, "saved_auxv", MM_COUNT, MM_BY_KERNEL, n, "entries that it was started with")->known =
+		n;
+	add(t, "context.vdso", MM_ADDRESS, MM_BY_KERNEL, vdso, "code of the kernel's for it")
+		->known = known;
 }
 
 /* MMF_*: bits 2 to 10 are what a core dump has; THP_DISABLE is Faultline's doing. */
@@ -214,8 +217,8 @@ static u64 mm_flags(int tid, char text[MM_TEXT_BYTES])
 	text[0] = 0;
 	for (const struct bit_name *b = dump; b->bit; b++)
 		if (bits & b->bit)
-			at += (size_t)snprintf(text + at, MM_TEXT_BYTES - at, "%s%s", at ? "|" : "",
-				b->name);
+			at += (size_t)snprintf(
+				text + at, MM_TEXT_BYTES - at, "%s%s", at ? "|" : "", b->name);
 	if (proc_status_kib(tid, "THP_enabled", &thp) && !thp)
 		snprintf(text + at, MM_TEXT_BYTES - at, "%sDISABLE_THP", at ? "|" : "");
 	return bits << 2 | (u64)!thp << 24;
@@ -229,9 +232,11 @@ static void add_flags(const struct mm_sources *from, struct mm_fields *t)
 
 	heading(t, "Flags");
 	add_text(t, "def_flags", MM_FLAGS, MM_BY_FAULTLINE, def, "of areas to come: mlockall(2)",
-		def & MAP_FLAG_LOCKED ? def & ~(u64)MAP_FLAG_LOCKED ? "LOCKED|LOCKONFAULT" : "LOCKED" :
-					"");
-	add_text(t, "flags", MM_FLAGS, MM_BY_KERNEL, flags, "what a core dump has, huge pages", text);
+		def & MAP_FLAG_LOCKED
+			? def & ~(u64)MAP_FLAG_LOCKED ? "LOCKED|LOCKONFAULT" : "LOCKED"
+			: "");
+	add_text(t, "flags", MM_FLAGS, MM_BY_KERNEL, flags, "what a core dump has, huge pages",
+		text);
 }
 
 void mm_gather(const struct mm_sources *from, struct mm_fields *ret)

@@ -32,6 +32,7 @@ void mm_add_rss(const struct mm_sources *from, struct mm_rss *ret)
 			ret->anon_kernel += anon;
 			ret->swap_kernel += swap;
 		}
-		*(place_is_shmem(from->pid, &a->map) ? &ret->shmem : &ret->file) += rss - fl_min(anon, rss);
+		*(place_is_shmem(from->pid, &a->map) ? &ret->shmem : &ret->file) +=
+			rss - fl_min(anon, rss);
 	}
 }

@@ -59,7 +59,7 @@ void mm_gather(const struct mm_sources *from, struct mm_fields *ret);
 
 /* mm-rss.c: resident pages by kind, of all areas. */
 struct mm_rss {
-	u64 file, anon, shmem, swap; /* pages */
+	u64 file, anon, shmem, swap;  /* pages */
 	u64 anon_kernel, swap_kernel; /* of these, in what the kernel manages */
 };
 

@@ -16,11 +16,13 @@ static int parse_address(const char *text, u64 *ret_va)
 	size_t len = strspn(digits, "0123456789abcdefABCDEF");
 
 	if (!len || digits[len])
-		return bad_option("address %s: not a hexadecimal number: use one as maps shows", text);
+		return bad_option(
+			"address %s: not a hexadecimal number: use one as maps shows", text);
 	errno = 0;
 	*ret_va = strtoul(digits, NULL, 16);
 	if (errno || *ret_va >= TASK_SIZE)
-		return bad_option("address %s: not a program's: use one below 0x%lx", text, TASK_SIZE);
+		return bad_option(
+			"address %s: not a program's: use one below 0x%lx", text, TASK_SIZE);
 	return 0;
 }
 
@@ -56,8 +58,8 @@ error_t process_parse(int key, char *arg, struct argp_state *state)
 		return bad_option("%s: no process given: name one by its number", a->command);
 	case ARGP_KEY_END:
 		if (a->pid && a->address == NEEDS_ADDRESS && !a->has_va)
-			return bad_option("%s: no address given: name one as maps shows them",
-				a->command);
+			return bad_option(
+				"%s: no address given: name one as maps shows them", a->command);
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;

@@ -20,8 +20,14 @@ struct process_args {
 };
 
 /* The options that all have. */
-#define PROCESS_OPTION_JSON {"json", 'j', NULL, 0, "Print JSON", 0}
-#define PROCESS_OPTION_WIDE {"wide", 'w', NULL, 0, "Do not shorten lines", 0}
+#define PROCESS_OPTION_JSON                                                                        \
+	{                                                                                          \
+		"json", 'j', NULL, 0, "Print JSON", 0                                              \
+	}
+#define PROCESS_OPTION_WIDE                                                                        \
+	{                                                                                          \
+		"wide", 'w', NULL, 0, "Do not shorten lines", 0                                    \
+	}
 
 /* An argp parser, whose input is a struct process_args. */
 error_t process_parse(int key, char *arg, struct argp_state *state);

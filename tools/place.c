@@ -69,7 +69,7 @@ bool place_is_shmem(int pid, const struct proc_map *m)
 	if (look_at_file(pid, m->start, m->end, &st, &fs))
 		return fs.f_type == TMPFS_MAGIC;
 	return begins(m->name, "/dev/zero") || begins(m->name, "/memfd:") ||
-		begins(m->name, "/SYSV") || begins(m->name, "/dev/shm/");
+	       begins(m->name, "/SYSV") || begins(m->name, "/dev/shm/");
 }
 
 const char *place_why(int pid, const struct fl_snap_vma *v, const char *name)

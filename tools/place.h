@@ -31,8 +31,8 @@ const char *place_why(int pid, const struct fl_snap_vma *v, const char *name);
 bool place_is_shmem(int pid, const struct proc_map *m);
 
 /* The snapshot has VMAs. */
-void place_find(int pid, const struct snapshot *s, const struct proc_maps *maps, u64 va,
-	struct place *ret);
+void place_find(
+	int pid, const struct snapshot *s, const struct proc_maps *maps, u64 va, struct place *ret);
 
 /* "in 7f00-7f01 rw-p [heap], managed by Faultline", without a newline. */
 void place_print(const struct place *p);

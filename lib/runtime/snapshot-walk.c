@@ -45,10 +45,8 @@ void fl_snapshot_walk(const struct fl_ctl_request *rq, struct fl_snap_walk *ret)
 	struct fl_pt_walk walk;
 	u64 va = rq->va;
 
-	*ret = (struct fl_snap_walk){.va = va,
-		.frame = FL_NO_FRAME,
-		.lru_next = FL_NO_FRAME,
-		.lru_prev = FL_NO_FRAME};
+	*ret = (struct fl_snap_walk){
+		.va = va, .frame = FL_NO_FRAME, .lru_next = FL_NO_FRAME, .lru_prev = FL_NO_FRAME};
 	if (rq->frame != FL_NO_FRAME && !find_frame(rq->frame, &va))
 		return;
 	ret->va = va;

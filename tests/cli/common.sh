@@ -72,6 +72,26 @@ sys.exit(0 if eval("(" + sys.argv[2] + ")", {"o": o, **names}) else "not true")
 	fi
 }
 
+# The manual page's text without its hyphens' backslashes and font changes.
+page_text() { # FILE
+	sed 's/\\f[BIRP]//g; s/\\-/-/g' "$1"
+}
+
+# in_page NAME PAGE WORD...: each word is in the page, as a word.
+in_page() {
+	local name=$1 page=$2 word missing=""
+	shift 2
+	[ -r "$page" ] || { fail "$name" "no manual page ${page##*/}" && return; }
+	for word; do
+		page_text "$page" | grep -qE -- "(^|[^-a-z_])$word([^-a-z_]|\$)" || missing="$missing $word"
+	done
+	if [ -n "$missing" ]; then
+		fail "$name" "${page##*/} does not have$missing"
+	else
+		pass "$name" "$# in ${page##*/}"
+	fi
+}
+
 # What nobody may run: a copy of the tool that every user can read.
 nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 nobody_tool=$tmp/nobody/tools/faultline

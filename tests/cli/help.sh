@@ -34,26 +34,6 @@ for command in $(printf '%s\n' run ps maps smaps layout mm pagetable page buddyi
 done
 
 man=$FL_TOP/docs/man
-# The manual page's text without its hyphens' backslashes and font changes.
-page_text() { # FILE
-	sed 's/\\f[BIRP]//g; s/\\-/-/g' "$1"
-}
-
-# in_page NAME PAGE WORD...: each word is in the page, as a word.
-in_page() {
-	local name=$1 page=$2 word missing=""
-	shift 2
-	[ -r "$page" ] || { fail "$name" "no manual page ${page##*/}" && return; }
-	for word; do
-		page_text "$page" | grep -qE -- "(^|[^-a-z_])$word([^-a-z_]|\$)" || missing="$missing $word"
-	done
-	if [ -n "$missing" ]; then
-		fail "$name" "${page##*/} does not have$missing"
-	else
-		pass "$name" "$# in ${page##*/}"
-	fi
-}
-
 ran "$FAULTLINE" --help
 # shellcheck disable=SC2046,SC2086 # words
 in_page "the tool's options and commands" "$man/faultline.1" $commands \
