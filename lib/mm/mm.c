@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "mm/pgtable.h"
+#include "mm/vma-internal.h"
 #include "mm/vma.h"
 
 void fl_mm_init(struct fl_mm *mm, const struct fl_mm_alloc *alloc)
 {
 	memset(mm, 0, sizeof(*mm));
 	mm->alloc = *alloc;
+	mm->vmas.update = fl_vma_tree_update;
 	mm->mm_users = 1;
 }
 

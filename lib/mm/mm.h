@@ -70,9 +70,14 @@ struct fl_mm {
 	u64 rss_file;  /* MM_FILEPAGES */
 	u64 rss_shmem; /* MM_SHMEMPAGES */
 	u32 mm_users;
-	u64 start_brk, brk; /* byte addresses, like the two below */
-	u64 mmap_base;
+	u64 start_brk, brk; /* byte addresses, like the one below */
 	u64 start_stack;
+
+	/* The layout: see mm/layout.h, which alone changes these. Byte addresses. */
+	u64 mmap_base;	 /* where the search for free memory begins */
+	u64 legacy_base; /* where it goes upwards from */
+	bool topdown;
+	bool randomize; /* bases have a random offset */
 
 	/* Memory of this room itself. */
 	struct fl_mm_alloc alloc;

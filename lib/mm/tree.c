@@ -3,7 +3,8 @@
  *
  * Both insertion and removal change one leaf position and then repair upwards: at each ancestor the
  * height is recomputed and, where the children differ by two, one or two rotations restore the
- * balance. The climb stops at the first ancestor whose height did not change.
+ * balance. The climb stops at the first ancestor for which nothing has changed: neither its height
+ * nor what the user keeps about its subtree, nor the node at its place.
  */
 #include "mm/tree.h"
 
@@ -14,9 +15,14 @@ static u32 height(const struct fl_tree_node *node)
 	return node ? node->height : 0;
 }
 
-static void update_height(struct fl_tree_node *node)
+/* What a node says of its subtree. True if it has changed. */
+static bool update(const struct fl_tree *tree, struct fl_tree_node *node)
 {
+	u32 before = node->height;
+	bool changed = tree->update && tree->update(node);
+
 	node->height = fl_max(height(node->left), height(node->right)) + 1;
+	return changed || node->height != before;
 }
 
 /* Put @new where @old hangs below @parent. */
@@ -44,8 +50,8 @@ static struct fl_tree_node *rotate_left(struct fl_tree *tree, struct fl_tree_nod
 		node->right->parent = node;
 	up->left = node;
 	node->parent = up;
-	update_height(node);
-	update_height(up);
+	update(tree, node);
+	update(tree, up);
 	return up;
 }
 
@@ -60,41 +66,57 @@ static struct fl_tree_node *rotate_right(struct fl_tree *tree, struct fl_tree_no
 		node->left->parent = node;
 	up->right = node;
 	node->parent = up;
-	update_height(node);
-	update_height(up);
+	update(tree, node);
+	update(tree, up);
 	return up;
 }
 
-/* Restore the balance at @node; returns the root of what was its subtree. */
-static struct fl_tree_node *balance(struct fl_tree *tree, struct fl_tree_node *node)
+/* Restore the balance at @node; returns whether anything has changed, and the root of what was its
+ * subtree. */
+static bool balance(
+	struct fl_tree *tree, struct fl_tree_node *node, struct fl_tree_node **ret_top)
 {
 	u32 left = height(node->left), right = height(node->right);
 
 	if (left > right + 1) {
 		if (height(node->left->left) < height(node->left->right))
 			rotate_left(tree, node->left);
-		return rotate_right(tree, node);
+		*ret_top = rotate_right(tree, node);
+		return true;
 	}
 	if (right > left + 1) {
 		if (height(node->right->right) < height(node->right->left))
 			rotate_right(tree, node->right);
-		return rotate_left(tree, node);
+		*ret_top = rotate_left(tree, node);
+		return true;
 	}
-	update_height(node);
-	return node;
+	*ret_top = node;
+	return update(tree, node);
 }
 
-/* Repair from @node, below which something changed, up to where the height stays the same. */
-static void repair(struct fl_tree *tree, struct fl_tree_node *node)
+/*
+ * Repair from @node, below which something changed, up to where nothing changes any more. @stale
+ * (or NULL) is a node that has taken another's place: what it says has changed, whatever it said
+ * before.
+ */
+static void repair(
+	struct fl_tree *tree, struct fl_tree_node *node, const struct fl_tree_node *stale)
 {
 	while (node) {
-		u32 before = node->height;
+		bool here = node == stale, changed = balance(tree, node, &node);
 
-		node = balance(tree, node);
-		if (node->height == before)
+		if (here)
+			stale = NULL;
+		else if (!changed && !stale)
 			return;
 		node = node->parent;
 	}
+}
+
+void fl_tree_refresh(struct fl_tree *tree, struct fl_tree_node *node)
+{
+	while (node && update(tree, node))
+		node = node->parent;
 }
 
 void fl_tree_insert(struct fl_tree *tree, struct fl_tree_node *node, struct fl_tree_node *parent,
@@ -106,12 +128,13 @@ void fl_tree_insert(struct fl_tree *tree, struct fl_tree_node *node, struct fl_t
 	node->parent = parent;
 	node->height = 1;
 	*link = node;
-	repair(tree, parent);
+	update(tree, node);
+	repair(tree, parent, NULL);
 }
 
 void fl_tree_remove(struct fl_tree *tree, struct fl_tree_node *node)
 {
-	struct fl_tree_node *heir, *from;
+	struct fl_tree_node *heir, *from, *stale = NULL;
 
 	if (node->left && node->right) {
 		/* The successor, which has no left child, takes over position and height. */
@@ -127,12 +150,13 @@ void fl_tree_remove(struct fl_tree *tree, struct fl_tree_node *node)
 		heir->left = node->left;
 		heir->left->parent = heir;
 		heir->height = node->height;
+		stale = heir;
 	} else {
 		heir = node->left ? node->left : node->right;
 		from = node->parent;
 	}
 	replace_child(tree, node->parent, node, heir);
-	repair(tree, from);
+	repair(tree, from, stale);
 }
 
 struct fl_tree_node *fl_tree_first(const struct fl_tree *tree)

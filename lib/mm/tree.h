@@ -24,6 +24,12 @@ struct fl_tree_node {
 
 struct fl_tree {
 	struct fl_tree_node *root; /* NULL: empty; an all-zero fl_tree is an empty tree */
+	/*
+	 * NULL, or the user's: a node holds something about its whole subtree (the largest gap, say),
+	 * which this computes anew from the node itself and its two children, whose own is right.
+	 * True if it has changed.
+	 */
+	bool (*update)(struct fl_tree_node *node);
 };
 
 /*
@@ -35,6 +41,12 @@ void fl_tree_insert(struct fl_tree *tree, struct fl_tree_node *node, struct fl_t
 
 /* fl_tree_remove: take @node out and rebalance. @node's own links are left undefined. */
 void fl_tree_remove(struct fl_tree *tree, struct fl_tree_node *node);
+
+/*
+ * fl_tree_refresh: what @node itself adds to the value of its subtree has changed: bring the values
+ * from there upwards in order.
+ */
+void fl_tree_refresh(struct fl_tree *tree, struct fl_tree_node *node);
 
 /* In-order walk; NULL at the end. */
 struct fl_tree_node *fl_tree_first(const struct fl_tree *tree);

@@ -14,6 +14,12 @@ void fl_vma_account(struct fl_mm *mm, u64 flags, s64 pages, int sign);
 /* A new VMA with the content of @template, linked in; the range must be free. Takes 1 node. */
 struct fl_vma *fl_vma_insert(struct fl_mm *mm, const struct fl_vma *template);
 
+/* Note the gap below @vma (may be NULL) after it or its lower neighbour has moved a boundary. */
+void fl_vma_update_gap(struct fl_mm *mm, struct fl_vma *vma);
+
+/* For struct fl_tree: the largest gap of a subtree. */
+bool fl_vma_tree_update(struct fl_tree_node *node);
+
 /* Unlink @vma and put its node back. Counters are the caller's. */
 void fl_vma_drop(struct fl_mm *mm, struct fl_vma *vma);
 

@@ -32,9 +32,11 @@ void fl_mm_unmap(struct fl_mm *mm, u64 start, u64 end)
 		fl_vma_account(mm, vma->flags, (s64)((high - low) >> FL_PAGE_SHIFT), -1);
 		if (vma->start < low) {
 			vma->end = low;
+			fl_vma_update_gap(mm, next);
 		} else if (vma->end > high) {
 			vma->pgoff += (high - vma->start) >> FL_PAGE_SHIFT;
 			vma->start = high;
+			fl_vma_update_gap(mm, vma);
 		} else {
 			fl_vma_drop(mm, vma);
 		}
@@ -56,11 +58,13 @@ struct fl_vma *fl_mm_map(struct fl_mm *mm, const struct fl_vma *template)
 	if (prev && fl_vma_can_merge(prev, &new)) {
 		prev->end = new.end;
 		vma = prev;
+		fl_vma_update_gap(mm, next);
 		if (next)
 			fl_vma_merge_prev(mm, next);
 	} else if (next && fl_vma_can_merge(&new, next)) {
 		next->start = new.start;
 		next->pgoff = new.pgoff;
+		fl_vma_update_gap(mm, next);
 		vma = next;
 	} else {
 		vma = fl_vma_insert(mm, &new);
@@ -84,6 +88,7 @@ static struct fl_vma *vma_apply(
 		fl_vma_account(mm, flags, (s64)fl_vma_pages(vma), 1);
 		vma->flags = flags;
 		vma->owner = owner;
+		fl_vma_update_gap(mm, vma); /* should it have become one that grows, or no longer be */
 	}
 	return fl_vma_merge_prev(mm, vma);
 }

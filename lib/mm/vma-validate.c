@@ -21,6 +21,23 @@ static int check_vma(const struct fl_vma *vma, const char **why)
 	return 0;
 }
 
+static u64 subtree_gap(const struct fl_tree_node *node)
+{
+	return node ? fl_container_of(node, const struct fl_vma, node)->subtree_gap : 0;
+}
+
+/* Each node against its two children: from the leaves up that is all of it. */
+static int check_gap(const struct fl_vma *vma, const char **why)
+{
+	u64 low = vma->prev ? vma->prev->end : 0, high = fl_vma_start_gap(vma);
+	u64 below = fl_max(subtree_gap(vma->node.left), subtree_gap(vma->node.right));
+
+	fl_check_or_fail(vma->gap == (high > low ? high - low : 0), why, "vma: gap is wrong");
+	fl_check_or_fail(
+		vma->subtree_gap == fl_max(vma->gap, below), why, "vma: subtree_gap is wrong");
+	return 0;
+}
+
 static int check_counters(const struct fl_mm *mm, const struct fl_mm *sum, const char **why)
 {
 	fl_check_or_fail(mm->map_count == sum->map_count, why, "mm: map_count is wrong");
@@ -53,7 +70,7 @@ int fl_vma_validate(const struct fl_mm *mm, const char **why)
 	vma = mm->first;
 	for (; node; node = fl_tree_next(node), vma = vma->next) {
 		fl_check_or_fail(vma && node == &vma->node, why, "mm: tree and list disagree");
-		if (check_vma(vma, why))
+		if (check_vma(vma, why) || check_gap(vma, why))
 			return -1;
 		sum.map_count++;
 		fl_vma_account(&sum, vma->flags, (s64)fl_vma_pages(vma), 1);

@@ -2,8 +2,9 @@
  * VMAs: lookup, the node cache, and the steps operations are made of.
  *
  * Every VMA is in the tree (to find it by address) and in the list (to step to its neighbours).
- * Splitting and merging move boundaries without changing the order, so the tree is touched only
- * when a node appears or goes.
+ * Splitting and merging move boundaries without changing the order, so the shape of the tree
+ * changes only when a node appears or goes. Each node knows the largest gap in its subtree, which
+ * is noted anew whenever a boundary has moved: unmapped-area.c finds free memory by it.
  */
 #include "mm/vma.h"
 
@@ -113,6 +114,36 @@ void fl_vma_account(struct fl_mm *mm, u64 flags, s64 pages, int sign)
 		mm->locked_vm += delta;
 }
 
+static u64 subtree_gap(const struct fl_tree_node *node)
+{
+	return node ? fl_container_of(node, const struct fl_vma, node)->subtree_gap : 0;
+}
+
+bool fl_vma_tree_update(struct fl_tree_node *node)
+{
+	struct fl_vma *vma = vma_of(node);
+	u64 before = vma->subtree_gap;
+
+	vma->subtree_gap = fl_max(
+		vma->gap, fl_max(subtree_gap(node->left), subtree_gap(node->right)));
+	return vma->subtree_gap != before;
+}
+
+static void note_gap(struct fl_vma *vma)
+{
+	u64 low = vma->prev ? vma->prev->end : 0, high = fl_vma_start_gap(vma);
+
+	vma->gap = high > low ? high - low : 0;
+}
+
+void fl_vma_update_gap(struct fl_mm *mm, struct fl_vma *vma)
+{
+	if (!vma)
+		return;
+	note_gap(vma);
+	fl_tree_refresh(&mm->vmas, &vma->node);
+}
+
 /* Link @vma, whose range is free, into tree and list. */
 static void vma_link(struct fl_mm *mm, struct fl_vma *vma)
 {
@@ -132,9 +163,11 @@ static void vma_link(struct fl_mm *mm, struct fl_vma *vma)
 	}
 	fl_bug_on(vma->prev && vma->prev->end > vma->start);
 	fl_bug_on(vma->next && vma->next->start < vma->end);
+	note_gap(vma);
 	fl_tree_insert(&mm->vmas, &vma->node, parent, link);
 	*(vma->prev ? &vma->prev->next : &mm->first) = vma;
 	*(vma->next ? &vma->next->prev : &mm->last) = vma;
+	fl_vma_update_gap(mm, vma->next);
 	mm->map_count++;
 }
 
@@ -158,6 +191,7 @@ void fl_vma_drop(struct fl_mm *mm, struct fl_vma *vma)
 	fl_tree_remove(&mm->vmas, &vma->node);
 	*(vma->prev ? &vma->prev->next : &mm->first) = vma->next;
 	*(vma->next ? &vma->next->prev : &mm->last) = vma->prev;
+	fl_vma_update_gap(mm, vma->next);
 	mm->map_count--;
 	cache_put(mm, vma);
 }
@@ -179,7 +213,7 @@ struct fl_vma *fl_vma_merge_prev(struct fl_mm *mm, struct fl_vma *vma)
 
 	if (!low || !fl_vma_can_merge(low, vma))
 		return vma;
-	low->end = vma->end;
+	low->end = vma->end; /* so that no gap opens where @vma was */
 	fl_vma_drop(mm, vma);
 	return low;
 }

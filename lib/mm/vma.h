@@ -57,7 +57,12 @@ struct fl_vma {
 	/* Set by this room only. */
 	struct fl_vma *prev, *next; /* neighbours by address, or NULL */
 	struct fl_tree_node node;
+	u64 gap;	 /* bytes free for a new mapping between the one below and this one */
+	u64 subtree_gap; /* the largest such gap in the subtree of @node */
 };
+
+/* Below a VMA that grows down nothing new is mapped so near (Linux's stack_guard_gap). */
+#define FL_STACK_GUARD_BYTES (256 * FL_PAGE_SIZE)
 
 /* The most nodes one operation takes from the cache. */
 #define FL_VMA_MAX_NODES 3
@@ -65,6 +70,14 @@ struct fl_vma {
 static inline u64 fl_vma_pages(const struct fl_vma *vma)
 {
 	return (vma->end - vma->start) >> FL_PAGE_SHIFT;
+}
+
+/* fl_vma_start_gap: where the free memory below @vma ends (Linux's vm_start_gap). */
+static inline u64 fl_vma_start_gap(const struct fl_vma *vma)
+{
+	if (!(vma->flags & FL_VM_GROWSDOWN))
+		return vma->start;
+	return vma->start > FL_STACK_GUARD_BYTES ? vma->start - FL_STACK_GUARD_BYTES : 0;
 }
 
 /*
@@ -138,8 +151,8 @@ void fl_vma_free_all(struct fl_mm *mm);
 
 /*
  * fl_vma_validate: rewalk tree and list: order, overlap, alignment, tree shape, neighbours that
- * should have been merged, and every counter recomputed. Returns 0, or -1 with the reason in @why
- * (may be NULL). Costs by the number of VMAs.
+ * should have been merged, gaps, and every counter recomputed. Returns 0, or -1 with the reason in
+ * @why (may be NULL). Costs by the number of VMAs.
  */
 int fl_vma_validate(const struct fl_mm *mm, const char **why);
 

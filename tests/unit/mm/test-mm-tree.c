@@ -11,6 +11,7 @@
 struct item {
 	struct fl_tree_node node;
 	u32 key;
+	u32 most; /* the largest key of its subtree */
 };
 
 static struct item items[MAX_KEYS];
@@ -18,6 +19,20 @@ static struct item items[MAX_KEYS];
 static struct item *item_of(struct fl_tree_node *node)
 {
 	return fl_container_of(node, struct item, node);
+}
+
+static u32 most_of(struct fl_tree_node *node)
+{
+	return node ? item_of(node)->most : 0;
+}
+
+static bool update(struct fl_tree_node *node)
+{
+	struct item *item = item_of(node);
+	u32 before = item->most;
+
+	item->most = fl_max(item->key, fl_max(most_of(node->left), most_of(node->right)));
+	return item->most != before;
 }
 
 static void insert(struct fl_tree *tree, struct item *item)
@@ -44,6 +59,9 @@ static void check_tree(const struct fl_tree *tree, u64 expect_count)
 		if (last >= item_of(node)->key) /* ck_assert is slow, and this runs often */
 			ck_abort_msg("key %u is out of order", item_of(node)->key);
 		last = item_of(node)->key;
+		if (item_of(node)->most !=
+			fl_max(last, fl_max(most_of(node->left), most_of(node->right))))
+			ck_abort_msg("key %ld does not know its subtree", last);
 		walked++;
 	}
 	ck_assert_uint_eq(walked, expect_count);
@@ -76,7 +94,7 @@ static u32 (*const orders[])(u32, u32) = {ascending, descending, zigzag, scatter
 START_TEST(test_orders)
 {
 	u32 (*in)(u32, u32) = orders[_i / 4], (*out)(u32, u32) = orders[_i % 4];
-	struct fl_tree tree = {0};
+	struct fl_tree tree = {.update = update};
 
 	for (u32 i = 0; i < MAX_KEYS; i++) {
 		struct item *item = &items[in(i, MAX_KEYS)];
@@ -91,6 +109,24 @@ START_TEST(test_orders)
 		check_tree(&tree, MAX_KEYS - i - 1);
 	}
 	ck_assert_ptr_null(tree.root);
+}
+END_TEST
+
+START_TEST(test_refresh)
+{
+	struct fl_tree tree = {.update = update};
+
+	for (u32 i = 0; i < 100; i++) {
+		items[i].key = i;
+		insert(&tree, &items[i]);
+	}
+	items[7].key = 5000; /* out of order, which the tree does not mind */
+	fl_tree_refresh(&tree, &items[7].node);
+	ck_assert_uint_eq(most_of(tree.root), 5000);
+	items[7].key = 7;
+	fl_tree_refresh(&tree, &items[7].node);
+	ck_assert_uint_eq(most_of(tree.root), 99);
+	check_tree(&tree, 100);
 }
 END_TEST
 
@@ -116,6 +152,7 @@ END_TEST
 
 static const struct test_case tests[] = {
 	{&test_orders, 0, 16},
+	{&test_refresh, 0, 0},
 	{&test_validator_sees, 0, 0},
 };
 

@@ -236,6 +236,8 @@ START_TEST(test_validator_sees)
 	sees(vma->next->next->flags, FL_VM_READ);
 	sees(vma->flags, FL_VM_READ);
 	sees(vma->next, vma->next->next);
+	sees(vma->next->gap, 2 * FL_PAGE_SIZE);
+	sees(vma->subtree_gap, 0);
 	sees(mm.last, vma);
 	sees(mm.first, vma->next);
 	sees(mm.total_vm, 3);
