@@ -18,6 +18,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <unistd.h>
 
 enum { OPT_KEY = 256 }; /* long options only: the key is 256 + the row of the table */
@@ -40,10 +41,15 @@ static const struct argp_option options[] = {
 	{"fault-around", OPT_KEY + 5, "PAGES", 0,
 		"Pages mapped at a first touch, a power of two up to 64 (default: 16)", 6},
 	{"copy-only", OPT_KEY + 6, NULL, 0, "Do without UFFDIO_MOVE, as before Linux 6.8", 7},
-	{"stats", OPT_KEY + 7, "FILE", 0,
-		"Write the counters to FILE as JSON at the end; - is standard error", 8},
-	{"quiet", OPT_KEY + 8, NULL, 0, "No summary at the end", 9},
-	{"strict", OPT_KEY + 9, NULL, 0, "Do not run a program whose memory cannot be managed", 10},
+	{"layout", OPT_KEY + 7, "NAME", 0,
+		"Where mappings go: flexible, from below the stack downwards, or legacy, upwards",
+		8},
+	{"no-randomize", OPT_KEY + 8, NULL, 0, "The same addresses on every run", 9},
+	{"stats", OPT_KEY + 9, "FILE", 0,
+		"Write the counters to FILE as JSON at the end; - is standard error", 10},
+	{"quiet", OPT_KEY + 10, NULL, 0, "No summary at the end", 11},
+	{"strict", OPT_KEY + 11, NULL, 0, "Do not run a program whose memory cannot be managed",
+		12},
 	{0},
 };
 
@@ -170,12 +176,29 @@ static bool can_manage(struct run *r)
 	return false;
 }
 
+/* The kernel, which maps the program and its loader, is to follow the same layout. Where it may
+ * not be told (seccomp) what the library places follows it all the same. */
+static void tell_layout(const struct fl_config *c)
+{
+	int old = personality(0xffffffff), flags = old;
+
+	if (c->layout == FL_LAYOUT_LEGACY)
+		flags |= ADDR_COMPAT_LAYOUT;
+	else if (c->layout == FL_LAYOUT_FLEXIBLE)
+		flags &= ~ADDR_COMPAT_LAYOUT;
+	if (c->no_randomize)
+		flags |= ADDR_NO_RANDOMIZE;
+	if (old != -1 && flags != old)
+		personality((unsigned int)flags);
+}
+
 /* In the new process: the machine's descriptors, where the library looks. */
 static int hand_down(void *arg)
 {
 	struct run *r = arg;
 	int err;
 
+	tell_layout(&r->config);
 	err = fl_fd_place(r->fd_base, FL_FD_MEM, r->mem_fd, false);
 	if (err >= 0)
 		err = fl_fd_place(r->fd_base, FL_FD_SWAP, r->swap_fd, false);

@@ -94,6 +94,11 @@ static void describe(const struct fl_config *c, char *buf, size_t size)
 		fl_text_add(&t, ",strict");
 	if (c->copy_only)
 		fl_text_add(&t, ",copy-only");
+	if (c->layout)
+		fl_text_add(&t, ",layout=%s",
+			c->layout == FL_LAYOUT_LEGACY ? "legacy" : "flexible");
+	if (c->no_randomize)
+		fl_text_add(&t, ",no-randomize");
 	if (c->swap_path[0] && !strchr(c->swap_path, ',')) {
 		fl_text_add(&t, ",swap=file:%s", c->swap_path);
 		if (c->swap_max_bytes)

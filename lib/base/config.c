@@ -101,6 +101,19 @@ static int set_engine(struct fl_config *c, const char *v, char *why, size_t n)
 	return 0;
 }
 
+static int set_layout(struct fl_config *c, const char *v, char *why, size_t n)
+{
+	if (!strcmp(v, "flexible"))
+		c->layout = FL_LAYOUT_FLEXIBLE;
+	else if (!strcmp(v, "legacy"))
+		c->layout = FL_LAYOUT_LEGACY;
+	else {
+		fl_format(why, n, "--layout %s: no such layout: use flexible or legacy", v);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static int set_policy(struct fl_config *c, const char *v, char *why, size_t n)
 {
 	if (strcmp(v, "second-chance")) {
@@ -148,12 +161,13 @@ int fl_config_set(struct fl_config *c, const char *key, const char *value, char 
 	} keys[] = {
 		{"ram", set_ram}, {"swap", set_swap}, {"engine", set_engine},
 		{"policy", set_policy}, {"prefetch", set_prefetch}, {"stats", set_stats},
-		{"fault-around", set_around},
+		{"fault-around", set_around}, {"layout", set_layout},
 	};
 	const struct {
 		const char *key;
 		bool *flag;
-	} flags[] = {{"quiet", &c->quiet}, {"strict", &c->strict}, {"copy-only", &c->copy_only}};
+	} flags[] = {{"quiet", &c->quiet}, {"strict", &c->strict}, {"copy-only", &c->copy_only},
+		{"no-randomize", &c->no_randomize}};
 
 	for (size_t i = 0; i < fl_array_size(keys); i++)
 		if (!strcmp(key, keys[i].key))

@@ -16,10 +16,18 @@ enum fl_engine {
 	FL_ENGINE_UFFD,
 };
 
+enum fl_layout {
+	FL_LAYOUT_KERNEL, /* as the kernel has begun: personality(2) and a sysctl decide */
+	FL_LAYOUT_FLEXIBLE,
+	FL_LAYOUT_LEGACY,
+};
+
 struct fl_config {
 	u64 ram_bytes;		/* 0: no limit, measure only */
 	u64 swap_max_bytes;	/* 0: as much as the file system gives */
 	u32 engine;		/* enum fl_engine */
+	u32 layout;		/* enum fl_layout */
+	bool no_randomize;	/* no random offsets in the layout */
 	bool quiet, strict;
 	bool copy_only;		/* do without UFFDIO_MOVE, as on kernels before 6.8 */
 	u8 fault_around_order;	/* log2 of the pages mapped at a first touch */

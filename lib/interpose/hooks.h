@@ -59,6 +59,10 @@ static inline void fl_leave(void)
 	fl_unlock(&fl.pager.lock);
 }
 
+/* place.c: mmap, at an address that we choose where the program leaves that to us. The kernel's
+ * result. Lock held, nodes reserved as fl_enter does, and again on return. */
+long fl_place_mmap(const struct fl_call *c);
+
 /* Reads the program's memory at an address that need not be one. No lock held. */
 bool fl_peek(u64 va, void *to, size_t bytes);
 

@@ -81,7 +81,7 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 		return fl_done(c, -ENOMEM);
 	if (ours || shared) /* populated once it is registered, through faults of ours */
 		k.a[3] &= ~(u64)MAP_POPULATE;
-	ret = fl_call_kernel(&k);
+	ret = fl_place_mmap(&k);
 	if (fl_is_err(ret)) {
 		fl_leave();
 		return fl_done(c, ret);

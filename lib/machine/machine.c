@@ -5,6 +5,7 @@
 #include "machine/machine.h"
 #include "arch/x86_64/syscall.h"
 #include "base/log.h"
+#include "base/own.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -203,8 +204,8 @@ int fl_machine_open(struct fl_machine_view *v, int mem_fd, int swap_fd)
 	}
 	bytes = head->held_at;
 	fl_syscall(SYS_munmap, head, FL_PAGE_SIZE);
-	r = fl_syscall(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-		mem_fd, 0);
+	r = fl_syscall(SYS_mmap, fl_own_hint(bytes), bytes, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_NORESERVE, mem_fd, 0);
 	if (fl_is_err(r))
 		return (int)r;
 	v->t = (struct fl_machine *)r;

@@ -7,6 +7,7 @@
 #include "machine/shmem.h"
 #include "machine/internal.h"
 #include "arch/x86_64/syscall.h"
+#include "base/own.h"
 
 #include <errno.h>
 #include <string.h>
@@ -16,8 +17,8 @@
 const u64 *fl_held_of(const struct fl_machine_view *v, u32 proc, u64 **ret_map)
 {
 	const struct fl_machine *t = v->t;
-	long r = fl_syscall(SYS_mmap, NULL, t->held_stride, PROT_READ | PROT_WRITE,
-		MAP_SHARED | MAP_NORESERVE, v->mem_fd, t->held_at + t->held_stride * proc);
+	long r = fl_syscall(SYS_mmap, fl_own_hint(t->held_stride), t->held_stride,
+		PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, v->mem_fd, t->held_at + t->held_stride * proc);
 
 	*ret_map = fl_is_err(r) ? NULL : (u64 *)r;
 	return *ret_map;

@@ -9,6 +9,7 @@
 #include "arch/x86_64/syscall.h"
 #include "arch/x86_64/thread.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "machine/handoff.h"
 
 #include <errno.h>
@@ -51,7 +52,7 @@ bool fl_is_internal(u64 start, u64 end, u64 *ret_stop)
 
 static void *reserve(u64 bytes)
 {
-	long r = fl_syscall(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE,
+	long r = fl_syscall(SYS_mmap, fl_own_hint(bytes), bytes, PROT_READ | PROT_WRITE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (fl_is_err(r))
@@ -72,8 +73,8 @@ static void mm_free(void *ctx, void *p, size_t bytes)
 
 static u64 make_stage(struct fl_pager *p)
 {
-	long r = fl_syscall(SYS_mmap, NULL, FL_PAGE_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	long r = fl_syscall(SYS_mmap, fl_own_hint(FL_PAGE_SIZE), FL_PAGE_SIZE,
+		PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (fl_is_err(r) || fl_uffd_register(&fl.uffd, (u64)r, (u64)r + FL_PAGE_SIZE, false) < 0)
 		return 0;
@@ -167,8 +168,11 @@ static int open_uffd(const struct fl_config *c, char *why, size_t n)
 
 int fl_runtime_stacks(char *why, size_t n)
 {
-	void *stacks = reserve(STACKS_BYTES);
+	void *stacks;
 
+	/* as random as the place that the kernel has given to the library */
+	fl_own_init((u64)&fl);
+	stacks = reserve(STACKS_BYTES);
 	if (!stacks) {
 		fl_format(why, n, "address space: is a limit (ulimit -v) in force?");
 		return -ENOMEM;
@@ -235,6 +239,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	fl.uffd.nr_move = &p->machine.self->stats.counter[FL_C_uffd_move];
 	fl.uffd.nr_copy = &p->machine.self->stats.counter[FL_C_uffd_copy];
 	r = fl_resync(true);
+	fl_runtime_layout(conf);
 	fl.active = r == 0;
 	fl_sample(&fl.handler);
 	fl_unlock(&p->lock);

@@ -56,6 +56,12 @@ void fl_runtime_internal(u64 start, u64 end);
 /* Whether the memory at start is our own, up to ret_stop, where that changes, or end. */
 bool fl_is_internal(u64 start, u64 end, u64 *ret_stop);
 
+/* layout.c: where the program's mappings go. The mirror is of its start. */
+void fl_runtime_layout(const struct fl_config *c);
+/* Is any of [start, end) our own, which is not in the mirror? The first range of it found. */
+bool fl_runtime_taken(u64 start, u64 end, u64 *ret_start, u64 *ret_end);
+u64 fl_random(void);
+
 /* threads.c: with the mm lock held. 0 or -errno. */
 int fl_start_handler(void);
 void fl_kick_kswapd(struct fl_pager *p);

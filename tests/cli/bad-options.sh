@@ -26,6 +26,8 @@ ran "$FAULTLINE" run --policy nosuch -- true
 expect_error "unknown policy" 2 nosuch
 ran "$FAULTLINE" run --engine nosuch -- true
 expect_error "unknown engine" 2 nosuch
+ran "$FAULTLINE" run --layout nosuch -- true
+expect_error "unknown layout" 2 nosuch
 ran "$FAULTLINE" run --stats /nonexistent/dir/stats -- true
 expect_error "statistics in a directory that does not exist" 2 /nonexistent/dir
 ran "$FAULTLINE" run

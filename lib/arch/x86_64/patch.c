@@ -12,6 +12,7 @@
 #define STUB_BYTES 96
 #define MAX_SITES  128
 #define NEAR	   (1ull << 30) /* how far a stub may be from its site */
+#define HALF_WAY   (1ull << 46)
 
 static const u16 hooked[] = {
 	SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_brk, SYS_clone, SYS_clone3,
@@ -232,10 +233,15 @@ static void write_stub(u8 *stub, const struct site *s)
 	emit32(p, (u32)(s->at + s->bytes - ((u64)p + 4)));
 }
 
+/* Libraries are mapped from a base in one direction: what is not in the way of the program's own
+ * mappings, which follow them, lies in the other. */
 static u8 *near_memory(struct fl_text_range text, size_t bytes)
 {
+	bool down = text.start > HALF_WAY;
+
 	for (u64 away = 1 << 16; away < NEAR; away += 1 << 20)
-		for (int below = 1; below >= 0; below--) {
+		for (int i = 0; i < 2; i++) {
+			bool below = down == (i != 0);
 			u64 at = fl_page_down(below ? text.start - away - bytes : text.end + away);
 			long p = fl_syscall(SYS_mmap, at, bytes, PROT_READ | PROT_WRITE,
 				MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);

@@ -82,6 +82,11 @@ static const struct {
 	{"quiet", "", true},
 	{"strict", "", true},
 	{"copy-only", "", true},
+	{"layout", "flexible", true},
+	{"layout", "legacy", true},
+	{"layout", "", false},
+	{"layout", "bottom-up", false},
+	{"no-randomize", "", true},
 	{"nosuch", "1", false},
 	{"", "1", false},
 };
@@ -115,7 +120,8 @@ START_TEST(test_values_arrive)
 	ck_assert_uint_eq(c.swap_max_bytes, 1ull << 30);
 	ck_assert_uint_eq(c.fault_around_order, 5);
 	ck_assert_str_eq(c.swap_path, "/var/tmp");
-	ck_assert(!c.quiet && !c.strict && !c.copy_only);
+	ck_assert(!c.quiet && !c.strict && !c.copy_only && !c.no_randomize);
+	ck_assert_uint_eq(c.layout, FL_LAYOUT_KERNEL);
 }
 END_TEST
 
@@ -127,7 +133,8 @@ START_TEST(test_variable)
 	fl_config_init(&c);
 	ck_assert_int_eq(
 		fl_config_parse(&c,
-			"ram=16M,swap=file:/x,size=1G,quiet,prefetch=none,,strict,stats=/y", why,
+			"ram=16M,swap=file:/x,size=1G,quiet,prefetch=none,,strict,stats=/y,"
+			"layout=legacy,no-randomize", why,
 			sizeof(why)),
 		0);
 	ck_assert_uint_eq(c.ram_bytes, 16ull << 20);
@@ -135,7 +142,8 @@ START_TEST(test_variable)
 	ck_assert_uint_eq(c.swap_max_bytes, 1ull << 30);
 	ck_assert_str_eq(c.prefetch, "none");
 	ck_assert_str_eq(c.stats_path, "/y");
-	ck_assert(c.quiet && c.strict && !c.copy_only);
+	ck_assert(c.quiet && c.strict && !c.copy_only && c.no_randomize);
+	ck_assert_uint_eq(c.layout, FL_LAYOUT_LEGACY);
 	ck_assert_int_eq(fl_config_parse(&c, "", why, sizeof(why)), 0);
 }
 END_TEST
