@@ -163,6 +163,7 @@ void fl_runtime_child(bool shares_files)
 	p->machine.self->files_of = p->machine.self->uffd_number = 0;
 	renew_internal(old_held, (u64)p->machine.held_frames, p->machine.t->held_stride);
 
+	fl_rings_child();
 	if (shares_files)
 		leave_to_parent(p, parent_start_ns);
 	else

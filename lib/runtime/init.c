@@ -213,7 +213,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	p->dead = dead;
 	p->queue_opened = queue_opened;
 	p->make_stage = make_stage;
-	p->backend = &fl_backend_file;
+	p->backend = fl_rings_init();
 	fl_pager_init(p, &fl.arena, &fl.uffd.host);
 	p->reads.ops = fl.writes.ops = p->backend;
 	fl.handler_stack = fl_arena_alloc(&fl.arena, FL_THREAD_STACK);

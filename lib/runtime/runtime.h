@@ -62,6 +62,10 @@ void fl_runtime_layout(const struct fl_config *c);
 bool fl_runtime_taken(u64 start, u64 end, u64 *ret_start, u64 *ret_end);
 u64 fl_random(void);
 
+/* rings.c: the swap file, with its rings out of the program's way. */
+const struct fl_backend_ops *fl_rings_init(void);
+void fl_rings_child(void); /* after a fork, before the program runs */
+
 /* threads.c: with the mm lock held. 0 or -errno. */
 int fl_start_handler(void);
 void fl_kick_kswapd(struct fl_pager *p);
