@@ -63,6 +63,10 @@ static inline void fl_leave(void)
  * result. Lock held, nodes reserved as fl_enter does, and again on return. */
 long fl_place_mmap(const struct fl_call *c);
 
+/* The same for mremap with MREMAP_MAYMOVE and without MREMAP_FIXED, of a range in vma that cannot
+ * stay where it is. Lock held. */
+long fl_place_mremap(const struct fl_call *c, const struct fl_vma *vma);
+
 /* Reads the program's memory at an address that need not be one. No lock held. */
 bool fl_peek(u64 va, void *to, size_t bytes);
 

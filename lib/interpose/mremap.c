@@ -46,6 +46,26 @@ static void moved(u64 old, u64 old_bytes, u64 new, u64 new_bytes, bool keep_old,
 		p->dead(p, "its tables cannot grow: the address space is full (ulimit -v?)");
 }
 
+/* Where the program leaves the new place open, a range stays if it can. True: that is the result. */
+static bool stays(const struct fl_call *c, long *ret)
+{
+	struct fl_call in_place = *c;
+
+	if (c->a[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP))
+		return false;
+	in_place.a[3] &= ~(u64)MREMAP_MAYMOVE;
+	*ret = fl_call_kernel(&in_place);
+	return *ret != -ENOMEM || !(c->a[3] & MREMAP_MAYMOVE);
+}
+
+static long move(const struct fl_call *c, const struct fl_vma *vma)
+{
+	const u64 known = MREMAP_MAYMOVE | MREMAP_DONTUNMAP; /* without a place */
+
+	return (c->a[3] & MREMAP_MAYMOVE) && !(c->a[3] & ~known) ? fl_place_mremap(c, vma) :
+								   fl_call_kernel(c);
+}
+
 /*
  * Moves a managed range. Where the kernel can merge the moved VMA with a
  * registered neighbour, it takes the registration from both: the neighbour's
@@ -53,25 +73,26 @@ static void moved(u64 old, u64 old_bytes, u64 new, u64 new_bytes, bool keep_old,
  * registered merges with none of ours, so it is unregistered first; nobody but
  * the caller may touch memory that is being moved away.
  */
-static long move(const struct fl_call *c, u64 old, u64 old_bytes)
+static long move_ours(const struct fl_call *c, const struct fl_vma *vma, u64 old, u64 old_bytes)
 {
-	struct fl_call in_place = *c;
 	long ret;
 
-	if (!(c->a[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP))) {
-		/* as the kernel does, without moving where that is possible */
-		in_place.a[3] &= ~(u64)MREMAP_MAYMOVE;
-		ret = fl_call_kernel(&in_place);
-		if (ret != -ENOMEM || !(c->a[3] & MREMAP_MAYMOVE))
-			return ret;
-	}
+	if (stays(c, &ret))
+		return ret;
 	fl_uffd_unregister(&fl.uffd, old, old + old_bytes);
-	ret = fl_call_kernel(c);
+	ret = move(c, vma);
 	if (fl_is_err(ret)) {
 		registered(old, old + old_bytes);
 		fl_pager_reprotect(&fl.pager, old, old + old_bytes);
 	}
 	return ret;
+}
+
+static long move_kernels(const struct fl_call *c, const struct fl_vma *vma)
+{
+	long ret;
+
+	return stays(c, &ret) ? ret : move(c, vma);
 }
 
 enum fl_action fl_hook_mremap(struct fl_call *c)
@@ -88,7 +109,9 @@ enum fl_action fl_hook_mremap(struct fl_call *c)
 	v = fl_vma_at(&fl.pager.mm, old);
 	one = v && old_bytes && !(old & ~FL_PAGE_MASK) && v->end >= old + old_bytes;
 	ours = one && (v->owner == FL_OWNER_MANAGED || fl_is_shared(v));
-	ret = ours ? move(c, old, old_bytes) : fl_call_kernel(c);
+	ret = ours ? move_ours(c, v, old, old_bytes) :
+	      one  ? move_kernels(c, v) :
+		     fl_call_kernel(c);
 	if (!fl_is_err(ret) && one)
 		moved(old, old_bytes, (u64)ret, new_bytes, flags & MREMAP_DONTUNMAP, ours);
 	else if (!fl_is_err(ret) || (flags & MREMAP_FIXED)) {

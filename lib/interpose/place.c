@@ -110,3 +110,47 @@ long fl_place_mmap(const struct fl_call *c)
 	}
 	return fl_call_kernel(c);
 }
+
+/* As the kernel aligns what it moves: by the file, or by itself. */
+static u64 choose_new(const struct fl_call *c, const struct fl_vma *vma)
+{
+	struct fl_place place = {
+		.bytes = fl_page_up(c->a[2]),
+		.hint = c->a[3] & MREMAP_DONTUNMAP ? fl_page_down(c->a[4]) : 0,
+		.taken = fl_runtime_taken,
+	};
+	u64 at;
+
+	if (!place.bytes || place.bytes > FL_TASK_SIZE || (vma->flags & FL_VM_HUGETLB) ||
+		(place.hint && place.hint < LOW_BYTES))
+		return 0;
+	if (vma->flags & FL_VM_FILE) {
+		place.file_bytes = (vma->pgoff << FL_PAGE_SHIFT) + (c->a[0] - vma->start);
+		place.huge = true;
+	} else if (!(vma->flags & FL_VM_SHARED)) {
+		place.huge = !place.hint && !(place.bytes % FL_PMD_BYTES);
+	}
+	at = fl_layout_place(&fl.pager.mm, &place);
+	return at ? if_not_near_stack(at, place.bytes) : 0;
+}
+
+long fl_place_mremap(const struct fl_call *c, const struct fl_vma *vma)
+{
+	u64 at = choose_new(c, vma), bytes = fl_page_up(c->a[2]);
+	struct fl_call k = *c;
+	long ret;
+
+	/* MREMAP_FIXED would replace what the mirror does not know: taken first, so that it is ours */
+	if (!at ||
+		fl_is_err(fl_syscall(SYS_mmap, at, bytes, PROT_NONE,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0)))
+		return fl_call_kernel(c);
+	k.a[3] |= MREMAP_FIXED;
+	k.a[4] = at;
+	ret = fl_call_kernel(&k);
+	if (!fl_is_err(ret))
+		return ret;
+	/* perhaps only because of what was taken (RLIMIT_AS, vm.max_map_count) */
+	fl_syscall(SYS_munmap, at, bytes);
+	return fl_call_kernel(c);
+}
