@@ -118,12 +118,27 @@ static void drop(u64 start, u64 end)
 	fl_mm_unmap(&fl.pager.mm, start, end);
 }
 
+/* The list does not say what grows down, but the mirror does, if the mapping was there before: all
+ * of it, with what it has grown by. */
+static void know_growing(struct fl_vma *v)
+{
+	struct fl_vma *old;
+
+	if (v->flags & (FL_VM_FILE | FL_VM_SHARED))
+		return;
+	fl_for_each_vma_range(&fl.pager.mm, old, v->start, v->end)
+		if (old->owner == FL_OWNER_KERNEL)
+			v->flags |= old->flags & FL_VM_GROWSDOWN;
+}
+
 /* One mapping as the kernel has it, entered piece by piece around what is managed. */
 static int enter(struct fl_vma *v)
 {
 	const u64 prot = FL_VM_READ | FL_VM_WRITE | FL_VM_EXEC;
 	struct fl_mm *mm = &fl.pager.mm;
 	u64 at = v->start, end = v->end;
+
+	know_growing(v);
 
 	while (at < end) {
 		struct fl_vma *old = fl_vma_intersects(mm, at, end), piece = *v;

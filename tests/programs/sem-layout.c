@@ -4,6 +4,7 @@
  * a mapping that grows down.
  */
 #include "sem.h"
+#include "sem-raw.h"
 
 #include <sys/personality.h>
 
@@ -170,6 +171,8 @@ static void test_guard(void)
 
 	CHECK(munmap(room, 8 * MIB) == 0, "munmap");
 	CHECK(map_at(stack, 4 * PAGE, MAP_GROWSDOWN | MAP_FIXED) == stack, "MAP_GROWSDOWN");
+	/* a call that ends half way, at a hole */
+	CHECK(mprotect(stack, 8 * PAGE, rw) < 0 && errno == ENOMEM, "mprotect over a hole");
 	p = map_at(stack - PAGE, PAGE, 0);
 	CHECK(p != MAP_FAILED && p != stack - PAGE, "right below");
 	p = map_at(stack - 256 * PAGE, PAGE, 0);
@@ -178,6 +181,32 @@ static void test_guard(void)
 	CHECK(p == stack - 257 * PAGE, "below the guard: %p for %p", (void *)p,
 		(void *)(stack - 257 * PAGE));
 	say("guard: ok\n");
+}
+
+/* What somebody has mapped behind everybody's back, where the next mapping would have come. */
+static void test_unseen(void)
+{
+	long step = fill_holes(8 * PAGE);
+	char *next = map(8 * PAGE) + step, *p, *q;
+
+	p = (char *)raw(SYS_mmap, 0, 8 * PAGE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1UL, 0);
+	CHECK(p == next, "unseen: at %p, not %p", (void *)p, (void *)next);
+	fill(p, 8, 100);
+	q = map_filled(8, 200);
+	CHECK(q == next + step, "the next is at %p, not %p", (void *)q, (void *)(next + step));
+	p = (char *)raw(SYS_mmap, 0, 16 * PAGE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS, -1UL, 0);
+	CHECK((long)p > 0, "mmap");
+	fill(p, 16, 400);
+	q = mremap(q, 8 * PAGE, 16 * PAGE, MREMAP_MAYMOVE);
+	CHECK(q != MAP_FAILED && (q + 16 * PAGE <= p || q >= p + 16 * PAGE), "mremap");
+	push_out();
+	expect(next, 8, 100);
+	expect(q, 8, 200);
+	expect_zero(q + 8 * PAGE, 8);
+	expect(p, 16, 400);
+	say("unseen: ok\n");
 }
 
 /* A child goes on with the layout of its parent. */
@@ -256,6 +285,7 @@ int main(int argc, char **argv)
 	test_windows();
 	test_aligned();
 	test_guard();
+	test_unseen();
 	test_fork();
 	test_personality("/proc/self/exe");
 	return 0;
