@@ -21,10 +21,11 @@ struct request {
 static struct slot {
 	char *p;
 	size_t bytes;
+	bool plain; /* private and anonymous */
 } slots[NR_SLOTS];
 
 static uint64_t state;
-static int file = -1;
+static int file = -1, nr_moved;
 
 static uint64_t rnd(uint64_t below)
 {
@@ -93,16 +94,40 @@ static struct request draw(void)
 
 static void drop(struct slot *s)
 {
-	size_t pages = (s->bytes + PAGE - 1) / PAGE, first, n;
+	size_t pages = (s->bytes + PAGE - 1) / PAGE, n;
 
-	if (rnd(4) == 0 && pages > 2 && pages < 4096) { /* a hole in it */
-		first = rnd(pages);
-		n = 1 + rnd(pages - first);
-		CHECK(munmap(s->p + first * PAGE, n * PAGE) == 0, "munmap");
+	if (rnd(3) == 0 && pages > 2 && pages < 4096) { /* only one end of it */
+		n = 1 + rnd(pages - 1);
+		s->bytes = (pages - n) * PAGE;
+		if (rnd(2)) {
+			CHECK(munmap(s->p + s->bytes, n * PAGE) == 0, "munmap");
+		} else {
+			CHECK(munmap(s->p, n * PAGE) == 0, "munmap");
+			s->p += n * PAGE;
+		}
 		return;
 	}
 	CHECK(munmap(s->p, s->bytes) == 0, "munmap");
 	s->p = NULL;
+}
+
+/* Where it cannot grow it goes where a new mapping of its new size would. */
+static void grow(struct slot *s, int nr)
+{
+	struct request r = {.bytes = s->bytes + draw_bytes() % (32 * MIB), .fd = -1};
+	long want;
+	char *p;
+
+	r.flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	want = asked(&r);
+	p = mremap(s->p, s->bytes, r.bytes, MREMAP_MAYMOVE);
+	CHECK(p == s->p || (long)p == want, "%d: mremap to %#lx: at %p, not %#lx", nr, r.bytes,
+		(void *)p, want);
+	if (p != MAP_FAILED) {
+		nr_moved += p != s->p;
+		s->p = p;
+		s->bytes = r.bytes;
+	}
 }
 
 static void step(int nr)
@@ -113,7 +138,10 @@ static void step(int nr)
 	char *p;
 
 	if (s->p) {
-		drop(s);
+		if (s->plain && rnd(2))
+			grow(s, nr);
+		else
+			drop(s);
 		return;
 	}
 	r = draw();
@@ -130,6 +158,7 @@ static void step(int nr)
 		return;
 	s->p = p;
 	s->bytes = r.bytes;
+	s->plain = r.fd < 0 && !(r.flags & (MAP_SHARED | MAP_STACK));
 	if ((r.prot & PROT_WRITE) && r.fd < 0)
 		fill_page(p, (uint64_t)nr);
 }
@@ -146,6 +175,7 @@ int main(int argc, char **argv)
 		if (i == NR_OPS / 2)
 			push_out();
 	}
+	CHECK(nr_moved > 100, "only %d were moved", nr_moved);
 	say("%d times the kernel's choice\n", NR_OPS);
 	return 0;
 }
