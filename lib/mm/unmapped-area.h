@@ -2,6 +2,8 @@
  * Free address space: the highest or lowest gap between VMAs with room for a mapping.
  *
  * What lies right below a VMA that grows down is not free (FL_STACK_GUARD_BYTES), as in Linux.
+ * Linux 6 downwards from there also passes over gaps between other VMAs that are as near; they are
+ * found here.
  * Addresses are bytes, page aligned. The cost is that of walking the tree down twice, whatever the
  * number of VMAs.
  *
