@@ -10,6 +10,8 @@
 set -u
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/stress/ng.sh
+. "$FL_TOP/tests/stress/ng.sh"
 
 secs=${FL_STRESS_SECS:-10} native='' names=() arguments=("$@")
 while [ $# -gt 0 ]; do
@@ -43,54 +45,21 @@ mmapfork=(--mmapfork 2)
 threads=(--pthread 2 --dekker 1 --peterson 1 --sem 1 --sem-sysv 1 --shm-sysv 1 --futex 1 --membarrier 1
 	--schedpolicy 1 --context 1)
 
-# stress LABEL OPTION...: leaves LABEL.log, LABEL.bad with names of failing stressors,
-# LABEL.left; the exit status is in $status.
-stress() {
-	local label=$1
-	shift
-	rm -rf "$tmp/work" && mkdir -m 1777 "$tmp/work"
-	# shellcheck disable=SC2016 # the inner shell's
-	"$SAMPLER" -i 0 -o "$tmp/sample" -t $((secs * 10 + 120)) -- "${prefix[@]}" sh -c '
-		check=$1
-		shift
-		"$@"
-		status=$?
-		[ "$check" = no ] || "$check" check $$ || status=99
-		exit $status' sh "$check" \
-		"${as[@]}" stress-ng --temp-path "$tmp/work" --verify --oomable --timeout "${secs}s" "$@" >"$tmp/$label.log" 2>&1
-	status=$?
-	# Numbers of processes and the like are others each time.
-	grep -E 'fail:|error:|[Cc]orrupt|terminated on signal|[1-9][0-9]* failed|unsuccessful|skipping|faultline' "$tmp/$label.log" |
-		grep -v -e 'faultline check: .*: agree$' -e "$allowed" | sed 's/\[[0-9]*\]//; s/[0-9][0-9]*/N/g' | sort -u >"$tmp/$label.bad"
-	{
-		find "$tmp/work" -mindepth 1
-		shared_left
-		[ "$(sampled "$tmp/sample" leftover)" -eq 0 ] || printf '%s processes\n' "$(sampled "$tmp/sample" leftover)"
-	} >"$tmp/$label.left"
-}
-
 group() { # NAME OPTION...
 	local name=$1 under_status
 	shift
 	rm -f "$tmp/stats"
 	prefix=("$FAULTLINE" run --quiet --stats "$tmp/stats" --ram 64M --) check=$FAULTLINE
-	stress under "$@" --vm 2 --vm-bytes 128M --vm-keep
+	ng under "$@" --vm 2 --vm-bytes 128M --vm-keep
 	under_status=$status
 	: >"$tmp/native.bad" && : >"$tmp/native.left" && status=0
 	if [ "$under_status" -ne 0 ] || [ -s "$tmp/under.bad" ] || [ -s "$tmp/under.left" ]; then
 		# Does it do the same by itself?
 		prefix=() check=no
-		stress native "$@"
+		ng native "$@"
 	fi
-	if [ "$under_status" -ne 0 ] && [ "$under_status" -ne "$status" ]; then
-		fail "$name" "exit status $under_status, natively $status" "$tmp/under.bad" "$tmp/under.log"
-	elif [ -n "$(comm -13 "$tmp/native.bad" "$tmp/under.bad")" ]; then
-		comm -13 "$tmp/native.bad" "$tmp/under.bad" >"$tmp/new"
-		fail "$name" "failures that are not there natively" "$tmp/new" "$tmp/under.log"
-	elif ! grep -qE 'run completed' "$tmp/under.log"; then
-		fail "$name" "no end in the log" "$tmp/under.log"
-	elif [ -s "$tmp/under.left" ] && [ ! -s "$tmp/native.left" ]; then
-		fail "$name" "something is left over" "$tmp/under.left"
+	if ng_worse "$name" "$under_status"; then
+		return
 	elif [ "$(stat_of "$tmp/stats" pswpout)" -eq 0 ]; then
 		fail "$name" "nothing was swapped out"
 	else
@@ -115,7 +84,7 @@ for name in "${names[@]}"; do
 	esac
 	if [ -n "$native" ]; then
 		prefix=() check=no
-		stress native "${options[@]}"
+		ng native "${options[@]}"
 		if [ "$status" -eq 0 ] && [ ! -s "$tmp/native.left" ]; then pass "$name natively"; else fail "$name natively" "exit status $status" "$tmp/native.left" "$tmp/native.log"; fi
 		continue
 	fi
