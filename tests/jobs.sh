@@ -107,3 +107,36 @@ under() {
 		pass "$what" "$(seconds "$native_ms") native, $(seconds "$elapsed") in $((ram / 1024)) MiB, resident $((peak / 1024)) of $((limit / 1024)) MiB, $processes processes, pswpout $(stat_of "$tmp/stats" pswpout)$(notes under)"
 	fi
 }
+
+# The budgets in KiB of a job that does not say them itself.
+default_budgets() {
+	printf '%s\n' $((native_peak / 2))
+}
+
+# run_jobs_apart DIRECTORY NAME...: each job natively and in its budgets, or in $percents of
+# its native peak; after own_shared_memory, and nothing may be left there. With $native_only
+# twice natively.
+run_jobs_apart() {
+	local directory=$1 name ram p rams
+	shift
+	for name; do
+		budgets() { default_budgets; }
+		native "$directory/$name" || continue
+		shared_left >"$tmp/shared.native"
+		[ ! -s "$tmp/shared.native" ] || fail "$name natively" "left in shared memory" "$tmp/shared.native"
+		if [ -n "$native_only" ]; then
+			native_again "$directory/$name"
+			continue
+		fi
+		if [ -n "$percents" ]; then
+			mapfile -t rams < <(for p in $percents; do printf '%s\n' $((native_peak * p / 100)); done)
+		else
+			mapfile -t rams < <(budgets)
+		fi
+		for ram in "${rams[@]}"; do
+			under "$directory/$name" "$name in $((ram / 1024)) of $((native_peak / 1024)) MiB" "$ram"
+			shared_left >"$tmp/shared.under"
+			[ ! -s "$tmp/shared.under" ] || fail "$name" "left in shared memory" "$tmp/shared.under"
+		done
+	done
+}

@@ -34,7 +34,7 @@ secs=${FL_STRESS_SECS:-$secs}
 [ ${#names[@]} -gt 0 ] || names=("${all[@]}")
 [ -z "$list" ] || { printf '%s\n' "${names[@]}" && exit 0; }
 need_faultline
-have stress-ng unshare prlimit || skip_all "$missing is not installed"
+have stress-ng unshare prlimit setpriv || skip_all "$missing is not installed"
 own_shared_memory "${arguments[@]}"
 make_tmp
 
@@ -50,7 +50,8 @@ unmount() {
 at_exit unmount
 
 # options_of NAME: how it is started, in $options and $as. Stressors that take what they get
-# until there is no more have an end in the same limit both ways.
+# until there is no more find an end in the same limit both ways. That of data leaves room
+# for Faultline's own reservations, 4.2 GiB, which count.
 options_of() {
 	as=()
 	options=("--$1" 1)
@@ -58,7 +59,8 @@ options_of() {
 	vm) options=(--vm 2 --vm-bytes 256M --vm-method all) ;;
 	mmap) options=(--mmap 2 --mmap-bytes 128M --mmap-mprotect) ;;
 	mremap) options=(--mremap 2 --mremap-bytes 64M) ;;
-	malloc | brk | bigheap) as=(prlimit "--data=$((512 << 20))") ;;
+	malloc | brk | bigheap) as=(prlimit "--data=$((6 << 30))") ;;
+	mlock) as=(prlimit "--memlock=$((4 << 20))" setpriv --bounding-set=-ipc_lock) ;;
 	stack) options+=(--stack-fill) as=(prlimit "--stack=$((8 << 20)):$((8 << 20))") ;;
 	shm) options+=(--shm-bytes 32M) ;;
 	esac
