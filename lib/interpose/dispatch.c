@@ -36,6 +36,12 @@ static fl_hook *hook_of(long nr)
 	case SYS_dup3: return fl_hook_dup;
 	case SYS_exit: return fl_hook_exit;
 	case SYS_exit_group: return fl_hook_exit_group;
+	case SYS_newfstatat:
+	case SYS_stat:
+	case SYS_lstat:
+	case SYS_fstat: return fl_hook_stat;
+	case SYS_statx: return fl_hook_statx;
+	case SYS_getdents64: return fl_hook_getdents64;
 	case SYS_close: return fl_hook_close;
 	case SYS_close_range: return fl_hook_close_range;
 	default: return NULL;

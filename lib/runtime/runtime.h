@@ -39,6 +39,7 @@ struct fl_runtime {
 	int first_status;
 	u64 look_ns;			/* when to look next whether any is left */
 	void *handler_stack, *kswapd_stack;
+	u32 handler_tid, kswapd_tid;	/* 0: none */
 	u64 pool_bytes;
 	struct fl_range internal[FL_MAX_INTERNAL]; /* our own mappings */
 	u32 nr_internal;

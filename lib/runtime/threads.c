@@ -30,6 +30,7 @@ static void handler(void *arg)
 int fl_start_handler(void)
 {
 	struct fl_handler *h = &fl.handler;
+	long r;
 
 	h->pager = &fl.pager;
 	h->uffd = &fl.uffd;
@@ -44,7 +45,10 @@ int fl_start_handler(void)
 		fl_follow_thread(&h->follow, &fl.arena, fl_tcb(), 0, fl_gettid());
 	else
 		fl_follow_only(&h->follow, fl_tcb(), fl_gettid());
-	return (int)fl_thread_start(fl.handler_stack, handler, h, "fl-fault");
+	r = fl_thread_start(fl.handler_stack, handler, h, "fl-fault");
+	fl.handler_tid = r < 0 ? 0 : (u32)r;
+	fl.kswapd_tid = 0; /* not inherited */
+	return (int)r;
 }
 
 static void kswapd(void *arg)
@@ -77,13 +81,15 @@ static void kswapd(void *arg)
 static void start_kswapd(struct fl_pager *p)
 {
 	struct timespec pause = {0, RETRY_NS};
+	long r;
 
 	fl.kswapd_started = true;
-	for (u32 i = 0; fl_thread_start(fl.kswapd_stack, kswapd, p, "fl-kswapd") < 0; i++) {
+	for (u32 i = 0; (r = fl_thread_start(fl.kswapd_stack, kswapd, p, "fl-kswapd")) < 0; i++) {
 		if (i == RETRIES)
 			p->dead(p, "no thread can be made for reclaim: is a limit on processes (ulimit -u) in force?");
 		fl_syscall(SYS_nanosleep, &pause, NULL);
 	}
+	fl.kswapd_tid = (u32)r;
 	p->machine.self->helpers = 2;
 }
 

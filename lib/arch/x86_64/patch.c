@@ -20,6 +20,7 @@ static const u16 hooked[] = {
 	SYS_shmdt, SYS_remap_file_pages, SYS_pkey_mprotect, SYS_io_setup, SYS_io_destroy,
 	SYS_vfork, SYS_execve, SYS_execveat, SYS_sched_getaffinity, SYS_sched_setaffinity,
 	SYS_close, SYS_close_range, SYS_dup2, SYS_dup3, SYS_exit, SYS_exit_group,
+	SYS_newfstatat, SYS_stat, SYS_lstat, SYS_fstat, SYS_statx, SYS_getdents64,
 };
 
 u32 fl_patch_close_from;
@@ -164,22 +165,64 @@ static u8 *emit64(u8 *p, u64 v)
 	return emit(p, &v, 8);
 }
 
+/* The places in a stub that jump past its own call. */
+struct skips {
+	u8 *over[4];
+	u32 n;
+};
+
+static u8 *emit_skip(u8 *p, struct skips *s, u8 jump)
+{
+	EMIT(p, jump, 0);
+	s->over[s->n++] = p;
+	return p;
+}
+
+/*
+ * Calls of the stat family are frequent, and few of them a hook's business: folders of
+ * mode 0555 with links to more than one in them (interpose/task.c). So the call is made in the
+ * stub, and what it says decides; the hook repeats it.
+ */
+static u8 *emit_stat_filter(u8 *p, struct skips *s, u32 nr)
+{
+	static const u8 mode[] = {0x6d, 0x41}; /* S_IFDIR | 0555 */
+
+	EMIT(p, 0xb8);				/* mov $NR, %eax */
+	p = emit32(p, nr);
+	EMIT(p, 0x0f, 0x05);			/* syscall */
+	EMIT(p, 0x85, 0xc0);			/* test %eax, %eax */
+	p = emit_skip(p, s, 0x75);		/* jnz done */
+	if (nr == SYS_statx)
+		EMIT(p, 0x66, 0x41, 0x81, 0x78, 28);	/* cmpw $mode, stx_mode(%r8) */
+	else
+		EMIT(p, 0x66, 0x81, 0x7a, 24);		/* cmpw $mode, st_mode(%rdx) */
+	p = emit(p, mode, sizeof(mode));
+	p = emit_skip(p, s, 0x75);		/* jne done */
+	if (nr == SYS_statx)
+		EMIT(p, 0x41, 0x83, 0x78, 16, 3);	/* cmpl $3, stx_nlink(%r8) */
+	else
+		EMIT(p, 0x83, 0x7a, 16, 3);		/* cmpl $3, st_nlink(%rdx) */
+	return emit_skip(p, s, 0x76);		/* jbe done */
+}
+
 /*
  * The stub of one site:
  *
  *         [syscall(2) only: load the sixth argument; numbers that no hook
  *          wants go straight to native]
+ *         [the stat family: the call; done unless the hook wants to know]
  *         lea -128(%rsp), %rsp        skip the red zone
  *         lea native(%rip), %rcx
  *         push %rcx
  *         [mov $NR, %eax]
  *         jmp fl_entry
  * native: syscall
- *         jmp behind the site
+ * done:   jmp behind the site
  */
 static void write_stub(u8 *stub, const struct site *s)
 {
 	u8 *p = stub, *skip[2] = {NULL, NULL}, *lea;
+	struct skips done = {.n = 0};
 
 	if (s->nr == FORM_GENERIC) {
 		EMIT(p, 0x4c, 0x8b, 0x4c, 0x24, 0x08);	/* mov 8(%rsp), %r9 */
@@ -211,6 +254,8 @@ static void write_stub(u8 *stub, const struct site *s)
 		EMIT(p, 0x72, 0);			/* jb native */
 		skip[0] = p;
 	}
+	if (s->nr == SYS_newfstatat || s->nr == SYS_statx)
+		p = emit_stat_filter(p, &done, (u32)s->nr);
 	EMIT(p, 0x48, 0x8d, 0x64, 0x24, 0x80);
 	EMIT(p, 0x48, 0x8d, 0x0d);
 	p = emit32(p, 0);
@@ -227,6 +272,8 @@ static void write_stub(u8 *stub, const struct site *s)
 			skip[i][-1] = (u8)(p - skip[i]);
 	*(u32 *)(lea - 4) = (u32)(p - lea);
 	EMIT(p, 0x0f, 0x05);
+	for (u32 i = 0; i < done.n; i++)
+		done.over[i][-1] = (u8)(p - done.over[i]);
 	if (s->nr == FORM_EXIT_GROUP)
 		p = emit(p, exit_group_code + 4, sizeof(exit_group_code) - 4);
 	EMIT(p, 0xe9);

@@ -107,6 +107,6 @@ prepare() {
 
 # java_job OPTION...
 java_job() {
-	measured java "-Xms$(size 512 160)m" "-Xmx$(size 512 160)m" -Xshare:auto -XX:-UsePerfData "$@" -cp "$input" Job \
-		"$(size 800000 250000)"
+	measured java "-Xms$(size 512 96)m" "-Xmx$(size 512 96)m" -Xshare:auto -XX:-UsePerfData "$@" -cp "$input" Job \
+		"$(size 800000 150000)"
 }
