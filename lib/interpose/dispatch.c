@@ -42,6 +42,7 @@ static fl_hook *hook_of(long nr)
 	case SYS_fstat: return fl_hook_stat;
 	case SYS_statx: return fl_hook_statx;
 	case SYS_getdents64: return fl_hook_getdents64;
+	case SYS_ioctl: return fl_hook_ioctl;
 	case SYS_close: return fl_hook_close;
 	case SYS_close_range: return fl_hook_close_range;
 	default: return NULL;

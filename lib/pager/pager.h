@@ -13,7 +13,7 @@
  *   frames.c   frames of this process       range.c  munmap, madvise, mremap
  *   swapin.c   reading pages back           fork.c   sharing pages with a child
  *   kswapd.c   background reclaim, OOM         pageout.c  writing to swap
- *   cow.c     write-protected pages
+ *   cow.c     write-protected pages            release.c  giving memory to the kernel
  *   shed.c    evicting shared pages        age.c    how old the active list is
  *   shmem.c   shared anonymous memory      shmem-out.c  evicting it
  *
@@ -207,6 +207,11 @@ void fl_pager_harvest(struct fl_pager *p, u64 start, u64 end);
 int fl_pager_moved(struct fl_pager *p, u64 old, u64 new, u64 bytes);
 /* Write-protects again what the mirror says is write-protected in the range. */
 void fl_pager_reprotect(struct fl_pager *p, u64 start, u64 end);
+
+/* release.c: puts all pages of [start, end), within one VMA and with no I/O under way, into
+ * the program; drop_zeros: but for those of zeros, which are to be absent. The books are the
+ * caller's to close (fl_pager_forget). Returns how far it came: end, if nothing failed. */
+u64 fl_pager_all_back(struct fl_pager *p, struct fl_vma *vma, u64 start, u64 end, bool drop_zeros);
 
 /* fork.c */
 int fl_pager_fork_prepare(struct fl_pager *p, struct fl_machine_view *child);

@@ -20,7 +20,7 @@ static const u16 hooked[] = {
 	SYS_shmdt, SYS_remap_file_pages, SYS_pkey_mprotect, SYS_io_setup, SYS_io_destroy,
 	SYS_vfork, SYS_execve, SYS_execveat, SYS_sched_getaffinity, SYS_sched_setaffinity,
 	SYS_close, SYS_close_range, SYS_dup2, SYS_dup3, SYS_exit, SYS_exit_group,
-	SYS_newfstatat, SYS_stat, SYS_lstat, SYS_fstat, SYS_statx, SYS_getdents64,
+	SYS_newfstatat, SYS_stat, SYS_lstat, SYS_fstat, SYS_statx, SYS_getdents64, SYS_ioctl,
 };
 
 u32 fl_patch_close_from;
@@ -256,6 +256,17 @@ static void write_stub(u8 *stub, const struct site *s)
 	}
 	if (s->nr == SYS_newfstatat || s->nr == SYS_statx)
 		p = emit_stat_filter(p, &done, (u32)s->nr);
+	if (s->nr == SYS_ioctl) {			/* of userfaultfds only */
+		EMIT(p, 0xb8);				/* mov $NR, %eax */
+		p = emit32(p, SYS_ioctl);
+		EMIT(p, 0x81, 0xfe);			/* cmp $UFFDIO_REGISTER, %esi */
+		p = emit32(p, 0xc020aa00);
+		EMIT(p, 0x74, 8);			/* je, over the next two */
+		EMIT(p, 0x81, 0xfe);			/* cmp $UFFDIO_MOVE, %esi */
+		p = emit32(p, 0xc028aa05);
+		EMIT(p, 0x75, 0);			/* jne native */
+		skip[0] = p;
+	}
 	EMIT(p, 0x48, 0x8d, 0x64, 0x24, 0x80);
 	EMIT(p, 0x48, 0x8d, 0x0d);
 	p = emit32(p, 0);
