@@ -22,11 +22,13 @@ ng() {
 		status=$?
 		[ "$check" = no ] || "$check" check $$ || status=99
 		exit $status' sh "$check" \
-		"${as[@]}" stress-ng --temp-path "$tmp/work" --verify --oomable --timeout "${secs}s" "$@" >"$tmp/$label.log" 2>&1
+		"${as[@]}" stress-ng --temp-path "$tmp/work" --verify --oomable --timeout "${secs}s" "$@" \
+		>"$tmp/$label.log" 2>&1
 	status=$?
 	# Numbers of processes and the like are others each time.
-	grep -E 'fail:|error:|[Cc]orrupt|terminated on signal|[1-9][0-9]* failed|unsuccessful|skipping|faultline' "$tmp/$label.log" |
-		grep -v -e 'faultline check: .*: agree$' -e "$allowed" | sed 's/\[[0-9]*\]//; s/0x[0-9a-f]*/N/g; s/[0-9][0-9]*/N/g' | sort -u >"$tmp/$label.bad"
+	grep -E 'fail:|error:|[Cc]orrupt|terminated on signal|[1-9][0-9]* failed|unsuccessful|skipping|faultline' \
+		"$tmp/$label.log" | grep -v -e 'faultline check: .*: agree$' -e "$allowed" |
+		sed 's/\[[0-9]*\]//; s/0x[0-9a-f]*/N/g; s/[0-9][0-9]*/N/g' | sort -u >"$tmp/$label.bad"
 	{
 		find "$tmp/work" -mindepth 1
 		shared_left

@@ -403,6 +403,47 @@ START_TEST(mremap_moves_every_state)
 }
 END_TEST
 
+/* What becomes the kernel's is there afterwards, and nothing is ours; pages of zeros, which
+ * may be there by fault-around alone, only if they are wanted. */
+START_TEST(all_comes_back_in_every_state)
+{
+	bool drop_zeros = _i;
+	u64 end;
+
+	start((struct fake_options){.around_order = 0});
+	fill(0, 40);
+	evict_all();
+	for (u32 i = 0; i < 8; i++)
+		fake_load(f, i, i + 1); /* clean, write-protected */
+	for (u32 i = 40; i < 48; i++)
+		fake_store(f, i, 0, i + 1);
+	set_aside(40); /* soft, some of them */
+	fake_load(f, 60, 0);
+	set_aside(60);
+	evict_all();
+	fake_load(f, 0, 1);
+	fake_load(f, 61, 0);
+	ck_assert_int_eq(fake_state(f, 60), FL_PTE_ZERO);
+	fl_lock(&f->p.lock);
+	end = fl_pager_all_back(&f->p, fl_vma_at(&f->p.mm, fake_va(f, 0)), fake_va(f, 0),
+		fake_va(f, 512), drop_zeros);
+	fl_pager_forget(&f->p, fake_va(f, 0), fake_va(f, 512));
+	fl_unlock(&f->p.lock);
+	f->loose = true;
+	ck_assert_uint_eq(end, fake_va(f, 512));
+	ck_assert_uint_eq(fl_mm_held_frames(&f->p.mm), 0);
+	ck_assert_uint_eq(f->p.machine.t->slots.nr_used, 0);
+	for (u32 i = 0; i < 48; i++) {
+		ck_assert(fake_is(f, i, FAKE_PRESENT));
+		ck_assert(fake_matches((void *)fake_va(f, i), i + 1));
+	}
+	for (u32 i = 60; i < 62; i++)
+		ck_assert_int_eq(fake_is(f, i, FAKE_PRESENT), !drop_zeros);
+	ck_assert(!fake_is(f, 100, FAKE_PRESENT));
+	fake_check(f, false);
+}
+END_TEST
+
 START_TEST(fork_counts_frames_and_slots)
 {
 	u32 used, frame;
@@ -762,6 +803,7 @@ int main(void)
 		{&neighbours_below_are_read_ahead},
 		{&harvest_keeps_storage},
 		{&mremap_moves_every_state},
+		{&all_comes_back_in_every_state, 0, 2},
 		{&fork_counts_frames_and_slots},
 		{&shared_pages_are_written_once},
 		{&shared_pages_are_given_up_when_asked},
