@@ -83,5 +83,7 @@ void fl_sample_new_thread(struct fl_pager *p); /* one is about to be made */
 /* maps.c: makes the mirror agree with /proc/self/maps about what is not
  * managed, and drops what is gone. Lock held. 0 or -errno. */
 int fl_resync(bool adopt_heap);
+/* The same, if there is memory that grows without a call that anyone could see (MAP_GROWSDOWN). */
+void fl_resync_stacks(void);
 
 #endif

@@ -149,6 +149,8 @@ def report(o, native, under, a, b, found):
         o.seed, " in " + o.ram if o.ram else "", thread, op))
     show(a, b, thread, line)
     show_marks(a, b, thread, line)
+    if b[thread][-1] != a[thread][-1]:
+        print("  faultline ended: %s" % b[thread][-1])
     errors = under.errors()
     if errors:
         print("  standard error of the last run under Faultline:")

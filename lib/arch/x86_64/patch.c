@@ -19,6 +19,7 @@ static const u16 hooked[] = {
 	SYS_shmdt, SYS_remap_file_pages, SYS_pkey_mprotect, SYS_io_setup, SYS_io_destroy,
 	SYS_vfork, SYS_execve, SYS_execveat, SYS_sched_getaffinity, SYS_sched_setaffinity,
 	SYS_close, SYS_close_range, SYS_dup2, SYS_dup3, SYS_exit, SYS_exit_group,
+	SYS_process_madvise,
 };
 
 u32 fl_patch_close_from;

@@ -79,6 +79,7 @@ static void one_op(struct worker *w, unsigned long i)
 	w->draws = mix(opt_seed * 1000003 + w->index) ^ mix(i);
 	if ((i + 1) % opt_every == 0 || i + 1 == opt_ops) {
 		note(w, "#%lu ", i);
+		log_flush(w);
 		check_together(w);
 		return;
 	}
