@@ -116,6 +116,7 @@ enum fl_action fl_hook_madvise(struct fl_call *c)
 	case MADV_DONTNEED:
 	case ADV_DONTNEED_LOCKED:
 	case ADV_GUARD_INSTALL:
+		fl.pager.guards |= advice == ADV_GUARD_INSTALL;
 		ret = dont_need(c, start, end);
 		break;
 	case MADV_WILLNEED:

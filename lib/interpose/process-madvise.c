@@ -85,6 +85,8 @@ enum fl_action fl_hook_process_madvise(struct fl_call *c)
 
 		if (!vector(c, i, &v))
 			break;
+		if (i && !v.iov_len)
+			continue; /* the kernel steps over those, but not over the first */
 		one.a[0] = (u64)v.iov_base;
 		one.a[1] = fl_min(v.iov_len, bytes - done);
 		one.a[2] = c->a[3];

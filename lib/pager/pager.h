@@ -103,6 +103,7 @@ struct fl_pager {
 	void *bounce;		/* FL_BOUNCE_PAGES, made at first need */
 
 	u8 around_order;
+	bool guards;		/* there may be guard pages (madvise), which a copy would replace */
 	void *zeros;		/* 64 KiB of zeros, for copying */
 	u64 stage;		/* RWX staging slots, 0: none yet */
 	u64 (*make_stage)(struct fl_pager *p);

@@ -18,9 +18,15 @@
 #define ADV_GUARD_REMOVE    103
 #define HUGE_PAGE	    (2UL << 20)
 
+/* What a child lacks of a region may become anything there: only the arena has holes. */
+static struct span draw_for(struct worker *w, const struct op *op, size_t most)
+{
+	return draw_odd(w, op->arg == MADV_DONTFORK ? draw_arena(w, most) : draw_span(w, most));
+}
+
 static void op_madvise(struct worker *w, const struct op *op)
 {
-	struct span s = draw_odd(w, draw_span(w, (size_t)op->arg2));
+	struct span s = draw_for(w, op, (size_t)op->arg2);
 	int ret;
 
 	/* whether a huge page can be had is not determined: not even one fits */
@@ -89,8 +95,7 @@ enum { SELF = -10000, ONE = 0, SEVERAL, NO_VECTOR, BAD_VECTOR, LONG_VECTOR, BAD_
 
 static void op_process_madvise(struct worker *w, const struct op *op)
 {
-	struct span a = draw_odd(w, draw_span(w, 32)), b = draw_odd(w, draw_span(w, 32));
-	struct span c = draw_span(w, 32);
+	struct span a = draw_for(w, op, 32), b = draw_for(w, op, 32), c = draw_arena(w, 32);
 	struct iovec v[3] = {{a.at, a.bytes}, {b.at, b.bytes}, {c.at, c.bytes}}, *vec = v;
 	unsigned long n = 3, flags = 0;
 	int fd = w->pidfd;

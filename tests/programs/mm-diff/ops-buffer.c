@@ -70,7 +70,8 @@ static void op_read(struct worker *w, const struct op *op UNUSED)
 	note(w, " of %zd", write(w->pipe[1], w->scratch, s.bytes));
 	note_result(w, read(w->pipe[0], s.at, s.bytes));
 	drain(w->pipe[0]);
-	note_bytes(w, span_of((char *)((uintptr_t)s.at & -PAGE), 8 * PAGE));
+	s.bytes += (uintptr_t)s.at % PAGE;
+	note_bytes(w, span_of((char *)((uintptr_t)s.at & -PAGE), (s.bytes + PAGE - 1) & -PAGE));
 }
 
 static void op_readv(struct worker *w, const struct op *op)

@@ -43,16 +43,45 @@ enum remap {
 	NEW_MISALIGNED,
 };
 
+/*
+ * Some kinds take only what is one VMA. Whether the kernel has made one of what lies side by side
+ * depends on who was first to fault in each; so it is one page, or what was just mapped.
+ */
+static bool needs_one(long kind)
+{
+	return kind == GROW || kind == GROW_OR_MOVE || kind == MOVE_SIZE || kind == KEEP ||
+		kind == KEEP_SIZE;
+}
+
+static void make_one(struct worker *w, struct span *s)
+{
+	static const int flags[] = {MAP_PRIVATE | MAP_ANONYMOUS, MAP_PRIVATE | MAP_ANONYMOUS,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, MAP_SHARED | MAP_ANONYMOUS};
+	int how = flags[draw(w, 4)], prot = draw(w, 4) ? RW : PROT_READ;
+
+	if (draw(w, 3)) {
+		CHECK(mmap(s->at, s->bytes, prot, how | MAP_FIXED, -1, 0) == s->at, "mmap");
+		note(w, "new %#x filled %zu ", (unsigned int)how,
+			guarded_fill(w, s->at, s->bytes / (1 + draw(w, 3)), w->op << 20));
+	} else {
+		s->bytes = PAGE;
+	}
+}
+
 static void op_mremap(struct worker *w, const struct op *op)
 {
 	struct span s = draw_arena(w, op->arg == MOVE || op->arg == MOVE_SIZE ? 160 : 48);
 	struct span to = draw_arena(w, 8);
-	size_t less = draw(w, s.bytes / PAGE + 1) * PAGE, more = (1 + draw(w, 48)) * PAGE;
-	size_t bytes = s.bytes, room = (size_t)(w->arena + ARENA_PAGES * PAGE - to.at);
+	size_t room = (size_t)(w->arena + ARENA_PAGES * PAGE - to.at);
+	size_t more = (1 + draw(w, 48)) * PAGE, less, bytes;
 	int flags = MREMAP_MAYMOVE, k;
 	char *at = to.at, *p;
 	bool odd = !draw(w, 24);
 
+	if (needs_one(op->arg))
+		make_one(w, &s);
+	bytes = s.bytes;
+	less = draw(w, bytes / PAGE + 1) * PAGE;
 	switch ((enum remap)op->arg) {
 	case SHRINK: bytes -= less, flags = draw(w, 2) ? flags : 0; break;
 	case GROW: bytes += more, flags = 0; break;
