@@ -93,18 +93,6 @@ void fl_manage(u64 start, u64 end, u64 flags)
 	fl_mm_map(&fl.pager.mm, &v);
 }
 
-bool fl_all_managed(u64 start, u64 end)
-{
-	while (start < end) {
-		struct fl_vma *v = fl_vma_at(&fl.pager.mm, start);
-
-		if (!v || v->owner != FL_OWNER_MANAGED)
-			return false;
-		start = v->end;
-	}
-	return true;
-}
-
 bool fl_any_managed(u64 start, u64 end)
 {
 	struct fl_vma *v;

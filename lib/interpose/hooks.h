@@ -75,8 +75,7 @@ void fl_manage(u64 start, u64 end, u64 flags);
 u64 fl_future_flags(void);
 void fl_future_populate(u64 start, u64 end);
 
-/* Is every page of the range mapped and managed? */
-bool fl_all_managed(u64 start, u64 end);
+/* Is any page of the range managed? */
 bool fl_any_managed(u64 start, u64 end);
 
 #endif

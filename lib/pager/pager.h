@@ -72,6 +72,7 @@ struct fl_pager {
 	u32 reaped_ms;		/* when dead processes were looked for */
 	u32 inactive_share, majors_seen, softs_seen; /* of the lists: evict.c */
 	u32 write_errors;	/* writes to swap that failed */
+	u32 pageout;		/* pages that the program wants out: MADV_PAGEOUT */
 	u32 shed;		/* shared pages given up that others have still: shed.h */
 	struct fl_io *shed_io;	/* the request that writes such, NULL: none */
 	u32 leaving[FL_MAX_LEAVING], nr_leaving; /* threads on their way out */
@@ -186,6 +187,9 @@ int fl_pager_read_slot_now(struct fl_pager *p, u32 slot, void *to);
  * lock let go. Returns frames freed; shared pages given up that others have still
  * are counted in p->shed. */
 u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want);
+/* Puts the pages of a part of one VMA on the inactive list; first_out: at its tail. Returns how
+ * many are there then. What fork shares and what cannot be moved stays. */
+u32 fl_pager_deactivate(struct fl_pager *p, u64 start, u64 end, bool first_out);
 /* Waits for everything in q, lock let go meanwhile. Returns frames freed. */
 u32 fl_pager_drain(struct fl_pager *p, struct fl_queue *q);
 

@@ -18,6 +18,9 @@ import tempfile
 import time
 
 
+MOST_SHOWN = 40
+
+
 class Side:
     """One way to run the program: natively, or under Faultline."""
 
@@ -164,10 +167,12 @@ def report(o, native, under, a, b, found):
         return
     a, b, (thread, line, _) = best
     print("%d operations show it (%d runs):" % (len(only), shrinker.runs))
-    for text in a[thread][:line]:
-        print("    %s" % text)
+    for text in a[thread][max(0, line - MOST_SHOWN):line]:
+        print("    %s" % text[:400])
     show(a, b, thread, line)
     show_marks(a, b, thread, line)
+    if len(only) > MOST_SHOWN:
+        return
     print("  again: mm-diff.py --ops %d --seed %d --threads %d --every %d%s --only %s" % (
         o.ops, o.seed, o.threads, o.every, " --ram " + o.ram if o.ram else "",
         ",".join(map(str, only))))
