@@ -74,6 +74,9 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 		k.a[3] &= ~(u64)MAP_POPULATE;
 	ret = fl_call_kernel(&k);
 	if (fl_is_err(ret)) {
+		/* a file that refuses the mapping does so when the place has been cleared */
+		if ((flags & MAP_FIXED) && !(flags & MAP_ANONYMOUS) && ret != -EBADF)
+			fl_resync(false);
 		fl_leave();
 		return fl_done(c, ret);
 	}
