@@ -4,17 +4,17 @@
 #
 #	tests/stress/mm-diff.sh [SEED...]
 #
-# FL_DIFF_SEEDS says how many seeds (2), FL_DIFF_OPS how many operations each (3000); 20 of 10000
+# FL_DIFF_SEEDS says how many seeds (4), FL_DIFF_OPS how many operations each (3000); 20 of 10000
 # with ./dev test --long. After every 1000 operations `faultline check` looks at the process.
 set -u
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-ops=${FL_DIFF_OPS:-3000} ram=${FL_DIFF_RAM:-16M}
+ops=${FL_DIFF_OPS:-3000} ram=${FL_DIFF_RAM:-8M}
 if [ $# -gt 0 ]; then
 	seeds=("$@")
 else
-	mapfile -t seeds < <(seq 1 "${FL_DIFF_SEEDS:-2}")
+	mapfile -t seeds < <(seq 1 "${FL_DIFF_SEEDS:-4}")
 fi
 need_faultline
 have python3 || skip_all "python3 is not installed"
