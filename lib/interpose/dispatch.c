@@ -13,6 +13,7 @@ static fl_hook *hook_of(long nr)
 	case SYS_mprotect:
 	case SYS_pkey_mprotect: return fl_hook_mprotect;
 	case SYS_madvise: return fl_hook_madvise;
+	case SYS_process_madvise: return fl_hook_process_madvise;
 	case SYS_brk: return fl_hook_brk;
 	case SYS_clone: return fl_hook_clone;
 	case SYS_clone3: return fl_hook_clone3;
@@ -97,18 +98,6 @@ void fl_manage(u64 start, u64 end, u64 flags)
 	if (fl_uffd_register(&fl.uffd, start, end, true) < 0)
 		v.owner = FL_OWNER_KERNEL;
 	fl_mm_map(&fl.pager.mm, &v);
-}
-
-bool fl_all_managed(u64 start, u64 end)
-{
-	while (start < end) {
-		struct fl_vma *v = fl_vma_at(&fl.pager.mm, start);
-
-		if (!v || v->owner != FL_OWNER_MANAGED)
-			return false;
-		start = v->end;
-	}
-	return true;
 }
 
 bool fl_any_managed(u64 start, u64 end)

@@ -27,7 +27,7 @@ fl_hook fl_hook_mmap, fl_hook_munmap, fl_hook_mremap, fl_hook_mprotect, fl_hook_
 	fl_hook_brk, fl_hook_clone, fl_hook_clone3, fl_hook_fork, fl_hook_mlock, fl_hook_munlock,
 	fl_hook_mlockall, fl_hook_munlockall, fl_hook_other, fl_hook_close, fl_hook_close_range,
 	fl_hook_barrier, fl_hook_dup, fl_hook_exit, fl_hook_exit_group, fl_hook_exec, fl_hook_stat,
-	fl_hook_statx, fl_hook_getdents64, fl_hook_ioctl;
+	fl_hook_statx, fl_hook_getdents64, fl_hook_ioctl, fl_hook_process_madvise;
 
 /* exit-group.c: a process is made that lives in our address space; lock held. */
 void fl_mm_borrowed(u64 clone_flags);
@@ -78,8 +78,12 @@ u64 fl_prot_flags(u64 prot);
  * entered as the kernel's. */
 void fl_manage(u64 start, u64 end, u64 flags);
 
-/* Is every page of the range mapped and managed? */
-bool fl_all_managed(u64 start, u64 end);
+/* mlock.c: what mlockall(MCL_FUTURE) makes of a new mapping: FL_VM_* to set, lock held; and
+ * bringing its pages in, no lock held. */
+u64 fl_future_flags(void);
+void fl_future_populate(u64 start, u64 end);
+
+/* Is any page of the range managed? */
 bool fl_any_managed(u64 start, u64 end);
 
 #endif

@@ -16,9 +16,37 @@
 #define ADV_DONTNEED_LOCKED 24
 #define ADV_GUARD_INSTALL  102
 
-/* Drops the pages of every managed piece of the range as MADV_DONTNEED. The
- * whole must be mapped; other pieces get the advice itself. */
-static long free_range(const struct fl_call *c, u64 start, u64 end)
+/* One piece of the range, managed. What the kernel would refuse is refused. */
+static long advise_ours(u64 start, u64 end, u64 advice, u64 flags)
+{
+	struct fl_pager *p = &fl.pager;
+
+	if ((flags & FL_VM_LOCKED) &&
+		(advice == MADV_FREE || advice == ADV_COLD || advice == ADV_PAGEOUT))
+		return -EINVAL;
+	switch (advice) {
+	case MADV_FREE: /* at once */
+		fl_pager_harvest(p, start, end);
+		fl_syscall(SYS_madvise, start, end - start, MADV_DONTNEED);
+		fl_pager_forget(p, start, end);
+		break;
+	case ADV_COLD:
+		fl_pager_deactivate(p, start, end, false);
+		break;
+	case ADV_PAGEOUT:
+		p->pageout += fl_pager_deactivate(p, start, end, true);
+		if (p->pageout)
+			p->kick(p);
+		break;
+	default:
+		/* WILLNEED; MERGEABLE: shared by content, a page could not be moved any more */
+		break;
+	}
+	return 0;
+}
+
+/* Advice that we follow ourselves where memory is managed, VMA by VMA as the kernel goes. */
+static long advise_each(const struct fl_call *c, u64 start, u64 end)
 {
 	u64 at = start;
 	long ret = 0;
@@ -26,6 +54,7 @@ static long free_range(const struct fl_call *c, u64 start, u64 end)
 	while (at < end) {
 		struct fl_vma *v = fl_vma_find(&fl.pager.mm, at);
 		u64 to;
+		long r;
 
 		if (!v || v->start >= end)
 			return -ENOMEM;
@@ -34,19 +63,30 @@ static long free_range(const struct fl_call *c, u64 start, u64 end)
 			at = v->start;
 		}
 		to = fl_min(v->end, end);
-		if (v->owner == FL_OWNER_MANAGED && !(v->flags & FL_VM_LOCKED)) {
-			fl_pager_harvest(&fl.pager, at, to);
-			fl_syscall(SYS_madvise, at, to - at, MADV_DONTNEED);
-			fl_pager_forget(&fl.pager, at, to);
-		} else {
-			long r = fl_syscall(SYS_madvise, at, to - at, c->a[2]);
-
-			if (r < 0)
-				return r;
-		}
+		r = v->owner == FL_OWNER_MANAGED ? advise_ours(at, to, c->a[2], v->flags) :
+						   fl_syscall(SYS_madvise, at, to - at, c->a[2]);
+		if (r < 0)
+			return r;
 		at = to;
 	}
 	return ret;
+}
+
+/* Where a call that was refused has stopped: before the first VMA that refuses the advice. What
+ * lies before it has taken it. */
+static u64 stopped_at(u64 start, u64 end, u64 advice)
+{
+	u64 refused = FL_VM_HUGETLB;
+	struct fl_vma *v;
+
+	if (advice == MADV_DONTNEED || advice == ADV_GUARD_INSTALL)
+		refused |= FL_VM_LOCKED;
+	if (advice == MADV_WIPEONFORK)
+		refused = FL_VM_FILE | FL_VM_SHARED;
+	fl_for_each_vma_range(&fl.pager.mm, v, start, end)
+		if (v->flags & refused)
+			return fl_max(v->start, start);
+	return start;
 }
 
 static long dont_need(const struct fl_call *c, u64 start, u64 end)
@@ -54,18 +94,13 @@ static long dont_need(const struct fl_call *c, u64 start, u64 end)
 	struct fl_vma *v = fl_vma_at(&fl.pager.mm, start);
 	long ret;
 
-	/* in one managed VMA the call cannot fail: take the frames back first */
-	if (v && v->end >= end && v->owner == FL_OWNER_MANAGED && !(v->flags & FL_VM_LOCKED))
+	/* in one managed VMA the call cannot fail, as advice that an older kernel does not know
+	 * can: take the frames back first */
+	if (c->a[2] == MADV_DONTNEED && v && v->end >= end && v->owner == FL_OWNER_MANAGED && !(v->flags & FL_VM_LOCKED))
 		fl_pager_harvest(&fl.pager, start, end);
 	ret = fl_call_kernel(c);
-	if (ret == -EINVAL && c->a[2] == MADV_DONTNEED) {
-		/* it stopped at a locked VMA; what lies before is gone */
-		fl_for_each_vma_range(&fl.pager.mm, v, start, end)
-			if (v->flags & FL_VM_LOCKED) {
-				end = fl_max(v->start, start);
-				break;
-			}
-	}
+	if (ret == -EINVAL)
+		end = stopped_at(start, end, c->a[2]);
 	if (ret == 0 || ret == -ENOMEM || ret == -EINVAL)
 		for (u64 at = start; at < end;) {
 			v = fl_vma_find(&fl.pager.mm, at);
@@ -111,23 +146,25 @@ enum fl_action fl_hook_madvise(struct fl_call *c)
 		return fl_done(c, -ENOMEM);
 	switch (advice) {
 	case MADV_FREE:
-		ret = fl_any_managed(start, end) ? free_range(c, start, end) : fl_call_kernel(c);
+	case MADV_WILLNEED:
+	case ADV_COLD:
+	case ADV_PAGEOUT:
+	case MADV_MERGEABLE:
+		ret = fl_any_managed(start, end) ? advise_each(c, start, end) : fl_call_kernel(c);
 		break;
 	case MADV_DONTNEED:
 	case ADV_DONTNEED_LOCKED:
 	case ADV_GUARD_INSTALL:
+		fl.pager.guards |= advice == ADV_GUARD_INSTALL;
 		ret = dont_need(c, start, end);
-		break;
-	case MADV_WILLNEED:
-	case ADV_COLD:
-	case ADV_PAGEOUT:
-	case MADV_MERGEABLE: /* shared by content, a page could not be moved any more */
-		ret = fl_all_managed(start, end) ? 0 : fl_call_kernel(c);
 		break;
 	default:
 		ret = fl_call_kernel(c);
 	}
-	if (ret == 0)
+	/* with ENOMEM there are holes, and the rest has taken it */
+	if (ret == -EINVAL)
+		end = stopped_at(start, end, advice);
+	if ((ret == 0 || ret == -ENOMEM || ret == -EINVAL) && start < end)
 		flag(start, end, advice);
 	if (advice == MADV_REMOVE && (ret == 0 || ret == -ENOMEM))
 		fl_shared_removed(start, end);

@@ -45,7 +45,7 @@ static void enter_kernels(const struct fl_call *c, u64 start, u64 end)
 		.start = start,
 		.end = end,
 		.pgoff = c->a[5] >> FL_PAGE_SHIFT,
-		.flags = fl_prot_flags(c->a[2]),
+		.flags = fl_prot_flags(c->a[2]) | fl_future_flags(),
 		.owner = FL_OWNER_KERNEL,
 	};
 	struct stat st;
@@ -83,6 +83,9 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 		k.a[3] &= ~(u64)MAP_POPULATE;
 	ret = fl_place_mmap(&k);
 	if (fl_is_err(ret)) {
+		/* a file that refuses the mapping does so when the place has been cleared */
+		if ((flags & MAP_FIXED) && !(flags & MAP_ANONYMOUS) && ret != -EBADF)
+			fl_resync(false);
 		fl_leave();
 		return fl_done(c, ret);
 	}
@@ -92,7 +95,7 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 	over_shared = (flags & MAP_FIXED) && fl_any_shared(start, end);
 	fl_pager_forget(&fl.pager, start, end); /* MAP_FIXED has replaced what was there */
 	if (ours)
-		fl_manage(start, end, fl_prot_flags(c->a[2]) |
+		fl_manage(start, end, fl_prot_flags(c->a[2]) | fl_future_flags() |
 			(flags & MAP_NORESERVE ? FL_VM_NORESERVE : 0));
 	else
 		enter_kernels(c, start, end);
@@ -100,20 +103,9 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 		fl_shared_new(start, end);
 	if (over_shared)
 		fl_shmem_forget_unused(&fl.pager);
-	if (fl.mlock_future && ours)
-		fl_mm_change(&fl.pager.mm, start, end, FL_VM_LOCKED, 0);
 	fl_leave();
-	if (ours && fl.mlock_future) {
-		long r = fl.mlock_future_onfault ? fl_syscall(SYS_mlock2, start, end - start, 1) :
-						   fl_syscall(SYS_mlock, start, end - start);
-
-		if (r < 0 && r != -ENOMEM) {
-			struct fl_call undo = {.nr = SYS_munmap, .a = {start, end - start}};
-
-			fl_hook_munmap(&undo);
-			return fl_done(c, -EAGAIN);
-		}
-	} else if ((ours || shared) && (flags & MAP_POPULATE) && !(flags & MAP_NONBLOCK)) {
+	fl_future_populate(start, end);
+	if ((ours || shared) && (flags & MAP_POPULATE) && !(flags & MAP_NONBLOCK)) {
 		fl_syscall(SYS_madvise, start, end - start,
 			c->a[2] & PROT_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 	}
@@ -178,16 +170,14 @@ enum fl_action fl_hook_brk(struct fl_call *c)
 		mm->start_brk = old; /* no heap at start: it begins here */
 	if (new > fl_page_up(old)) {
 		fl_pager_forget(&fl.pager, fl_page_up(old), new);
-		fl_manage(fl_page_up(old), new, FL_VM_READ | FL_VM_WRITE | FL_VM_HEAP);
-		if (fl.mlock_future)
-			fl_mm_change(mm, fl_page_up(old), new, FL_VM_LOCKED, 0);
+		fl_manage(fl_page_up(old), new,
+			FL_VM_READ | FL_VM_WRITE | FL_VM_HEAP | fl_future_flags());
 	} else if (new < fl_page_up(old)) {
 		fl_pager_forget(&fl.pager, new, fl_page_up(old));
 		fl_mm_unmap(mm, new, fl_page_up(old));
 	}
 	mm->brk = (u64)ret;
 	fl_leave();
-	if (fl.mlock_future && new > fl_page_up(old))
-		fl_syscall(SYS_mlock, fl_page_up(old), new - fl_page_up(old));
+	fl_future_populate(fl_page_up(old), new);
 	return fl_done(c, ret);
 }

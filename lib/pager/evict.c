@@ -176,6 +176,55 @@ static u32 shrink_active(struct fl_pager *p, struct fl_queue *q, u32 nr, u32 *fr
 	return looked;
 }
 
+/* Moves the pages of one VMA that are in the program, and can be moved, to the inactive list. */
+static void set_range_aside(struct fl_pager *p, u64 start, u64 end)
+{
+	u64 *ptep, run_va = 0;
+	u32 run_f = 0, run_n = 0;
+
+	for (u64 va = start; (ptep = fl_pt_next(&p->mm, &va, end)); va += FL_PAGE_SIZE) {
+		u32 f = fl_pte_payload(*ptep);
+
+		if (fl_pte_state(*ptep) != FL_PTE_PRESENT || fl_pte_has(*ptep, FL_PTE_COW) ||
+			fl_page_has_any(p->pages.page[f], FL_PG_COW | FL_PG_SHEDDING))
+			continue;
+		fl_frame_unlist(p, f);
+		if (run_n && f == run_f + run_n && va == run_va + run_n * FL_PAGE_SIZE) {
+			run_n++;
+			continue;
+		}
+		if (run_n)
+			move_out(p, run_f, run_va, run_n);
+		run_f = f;
+		run_va = va;
+		run_n = 1;
+	}
+	if (run_n)
+		move_out(p, run_f, run_va, run_n);
+}
+
+u32 fl_pager_deactivate(struct fl_pager *p, u64 start, u64 end, bool first_out)
+{
+	const u64 flags = FL_VM_READ | FL_VM_WRITE | FL_VM_EXEC | FL_VM_LOCKED;
+	struct fl_vma *vma = fl_vma_at(&p->mm, start);
+	u64 *ptep;
+	u32 n = 0;
+
+	if (p->host->can_move && (vma->flags & flags) == (FL_VM_READ | FL_VM_WRITE) &&
+		!fl_pager_held(p))
+		set_range_aside(p, start, end);
+	for (u64 va = start; first_out && (ptep = fl_pt_next(&p->mm, &va, end)); va += FL_PAGE_SIZE) {
+		u32 f = fl_pte_payload(*ptep);
+
+		if (fl_pte_state(*ptep) != FL_PTE_SOFT || !fl_page_has(p->pages.page[f], FL_PG_INACTIVE))
+			continue;
+		fl_idx_remove(&p->inactive, p->pages.next, p->pages.prev, f);
+		fl_idx_push_tail(&p->inactive, p->pages.next, p->pages.prev, f);
+		n++;
+	}
+	return n;
+}
+
 static u32 io_done(struct fl_pager *p, struct fl_io *io)
 {
 	if (io == p->shed_io)

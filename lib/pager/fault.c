@@ -94,7 +94,7 @@ static enum fl_fault_result zero_fill(struct fl_pager *p, struct fl_vma *vma, u6
 	/* under pressure memory that nobody asked for costs an eviction */
 	if (fl_frames_available(p) < 2 * p->high)
 		order = fl_min(order, 1u);
-	if (!(vma->flags & FL_VM_WRITE))
+	if (!(vma->flags & FL_VM_WRITE) || p->guards)
 		order = 0;
 	/* what MOVE does not take is copied from p->zeros, 16 pages */
 	order = fl_min(order, move ? FL_MAX_ORDER : 4u);

@@ -73,6 +73,7 @@ struct fl_pager {
 	u32 reaped_ms;		/* when dead processes were looked for */
 	u32 inactive_share, majors_seen, softs_seen; /* of the lists: evict.c */
 	u32 write_errors;	/* writes to swap that failed */
+	u32 pageout;		/* pages that the program wants out: MADV_PAGEOUT */
 	u32 shed;		/* shared pages given up that others have still: shed.h */
 	u64 shmem_area;		/* our own view of shared memory: shmem.h; 0: none yet */
 	void *shmem_bounce;	/* FL_SHMEM_CLUSTER pages, made at first need */
@@ -106,6 +107,7 @@ struct fl_pager {
 	void *bounce;		/* FL_BOUNCE_PAGES, made at first need */
 
 	u8 around_order;
+	bool guards;		/* there may be guard pages (madvise), which a copy would replace */
 	void *zeros;		/* 64 KiB of zeros, for copying */
 	u64 stage;		/* RWX staging slots, 0: none yet */
 	u64 (*make_stage)(struct fl_pager *p);
@@ -190,6 +192,9 @@ int fl_pager_read_slot_now(struct fl_pager *p, u32 slot, void *to);
  * lock let go. Returns frames freed; shared pages given up that others have still
  * are counted in p->shed. */
 u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want);
+/* Puts the pages of a part of one VMA on the inactive list; first_out: at its tail. Returns how
+ * many are there then. What fork shares and what cannot be moved stays. */
+u32 fl_pager_deactivate(struct fl_pager *p, u64 start, u64 end, bool first_out);
 /* Waits for everything in q, lock let go meanwhile. Returns frames freed. */
 u32 fl_pager_drain(struct fl_pager *p, struct fl_queue *q);
 

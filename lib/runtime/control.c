@@ -246,6 +246,7 @@ int fl_control_serve(struct fl_handler *h)
 		reply.status = EPROTO;
 	if (!reply.status) {
 		fl_lock(&h->pager->lock);
+		fl_resync_stacks();
 		file = snapshot(&rq, &reply.bytes);
 		reply.status = file < 0 ? (int)-file : 0;
 		if (reply.status || !(rq.flags & FL_CTL_FREEZE))

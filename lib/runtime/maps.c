@@ -91,6 +91,8 @@ static const char *parse(const char *s, struct fl_vma *v)
 		v->pgoff = v->start >> FL_PAGE_SHIFT;
 	if (!strcmp(s, "[stack]"))
 		v->flags |= FL_VM_GROWSDOWN;
+	else if (!memcmp(s, "/SYSV", fl_min(strlen(s), 5ul)) && *s && major == 0)
+		v->flags |= FL_VM_SYSV;
 	return s;
 }
 
@@ -159,12 +161,14 @@ static int enter(struct fl_vma *v)
 		/* the kernel's, up to the next border of ours; the list that it is
 		 * read from does not say which are stacks of threads */
 		stop = end;
+		if (old && old->owner == FL_OWNER_KERNEL && !(v->flags & (FL_VM_FILE | FL_VM_SHARED)))
+			/* what lies below a stack in one line has grown from it */
+			piece.flags |= old->flags &
+				(old->start > at ? FL_VM_GROWSDOWN : FL_VM_GROWSDOWN | FL_VM_STACK);
 		if (old && old->start > at)
 			stop = fl_min(old->start, end);
-		else if (old) {
+		else if (old)
 			stop = fl_min(old->end, end);
-			piece.flags |= v->flags & FL_VM_FILE ? 0 : old->flags & FL_VM_STACK;
-		}
 		piece.start = at;
 		piece.end = stop;
 		piece.pgoff += (at - v->start) >> FL_PAGE_SHIFT;
@@ -217,6 +221,17 @@ int fl_map_at(u64 addr, struct fl_vma *ret)
 	if (r.buf)
 		fl_arena_free(&fl.arena, r.buf, BUF_BYTES);
 	return r.buf ? err : -ENOMEM;
+}
+
+void fl_resync_stacks(void)
+{
+	struct fl_vma *v;
+	u32 n = 0;
+
+	fl_for_each_vma(&fl.pager.mm, v)
+		n += (v->flags & FL_VM_GROWSDOWN) != 0;
+	if (n > 1) /* not the main stack alone */
+		fl_resync(false);
 }
 
 int fl_resync(bool adopt)

@@ -115,5 +115,7 @@ bool fl_any_shared(u64 start, u64 end);
 void fl_shared_register(void);
 /* The program has given pages up (MADV_REMOVE). */
 void fl_shared_removed(u64 start, u64 end);
+/* The same, if there is memory that grows without a call that anyone could see (MAP_GROWSDOWN). */
+void fl_resync_stacks(void);
 
 #endif

@@ -13,10 +13,10 @@
  * status must be 0. The seed is printed: the same seed makes the same calls,
  * as far as the addresses that the kernel chooses allow it.
  */
+#include "outside.h"
 #include "sem.h"
 #include <getopt.h>
 #include <pthread.h>
-#include <spawn.h>
 
 #ifndef MADV_COLD
 #define MADV_COLD    20
@@ -498,30 +498,15 @@ static void *work(void *arg)
 
 static void check_from_outside(void)
 {
-	char *command = getenv("FAULTLINE_CHECK"), text[4096], pid_text[32], *argv[64],
-	     *envp[] = {NULL, NULL};
-	posix_spawn_file_actions_t actions;
-	int argc = 0, status;
-	pid_t pid;
+	static struct outside outside;
+	int status;
 
-	if (!command || !*command)
+	if (!outside_prepare(&outside))
 		return;
-	snprintf(text, sizeof(text), "%s", command);
-	snprintf(pid_text, sizeof(pid_text), "%d", (int)getpid());
-	for (char *word = strtok(text, " "); word && argc < 62; word = strtok(NULL, " "))
-		argv[argc++] = word;
-	argv[argc++] = pid_text;
-	argv[argc] = NULL;
-	envp[0] = (char[]){"PATH=/usr/local/bin:/usr/bin:/bin"};
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_adddup2(&actions, 2, 1);
-	CHECK(posix_spawnp(&pid, argv[0], &actions, NULL, argv, envp) == 0, "cannot run %s",
-		command);
-	posix_spawn_file_actions_destroy(&actions);
-	CHECK(waitpid(pid, &status, 0) == pid, "waitpid");
-	CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0,
-		"seed %llu: '%s %s' ended with status %#x", (unsigned long long)opt_seed, command,
-		pid_text, (unsigned int)status);
+	status = outside_check(&outside);
+	posix_spawn_file_actions_destroy(&outside.actions);
+	CHECK(status == 0, "seed %llu: '%s' ended with status %d", (unsigned long long)opt_seed,
+		getenv("FAULTLINE_CHECK"), status);
 }
 
 static void prepare(struct worker *w, unsigned int index)
