@@ -131,6 +131,33 @@ static int write_out(struct fl_pager *p, const struct out *o)
 	return 0;
 }
 
+/*
+ * The page is in its slot, or all zeros, and nobody has it mapped: it goes. First the entry,
+ * then the page: who is killed in between leaves a page that will be read from its slot
+ * anew, and no entry of a page that is gone.
+ */
+static bool punch_out(struct fl_pager *p, struct out *o, u32 i, u64 *e)
+{
+	struct fl_machine_view *v = &p->machine;
+	u64 was = *e;
+
+	if (!o->zero[i])
+		fl_shmem_give_slot(v, o->slot[i]);
+	__atomic_store_n(e, o->zero[i] ? 0 : fl_shmem_make(FL_SHMEM_SWAP, o->slot[i]), __ATOMIC_RELEASE);
+	if (p->host->ops->punch(p->host, fl_shmem_view(p, o->s, o->index + i), 1) < 0) {
+		__atomic_store_n(e, was, __ATOMIC_RELEASE);
+		if (!o->zero[i])
+			fl_shmem_put_slot(v, o->slot[i]);
+		o->slot[i] = FL_NO_SLOT;
+		return false;
+	}
+	fl_shmem_put_frame(v, o->frame[i]);
+	fl_count(p, pgsteal, 1);
+	fl_count(p, swap_zero, o->zero[i]);
+	fl_count(p, pswpout, !o->zero[i]);
+	return true;
+}
+
 /* Those that nobody has touched meanwhile are gone now; the others stay. Frames freed.
  * Only we make entries OUT: one that still is, is ours, whatever became of the object. */
 static u32 finish(struct fl_pager *p, struct out *o, bool written)
@@ -141,19 +168,11 @@ static u32 finish(struct fl_pager *p, struct out *o, bool written)
 	fl_shmem_lock(v);
 	written = written && fl_shmem_is_mapped(v, o->s);
 	for (u32 i = 0; i < o->n; i++) {
-		u64 *e = fl_shmem_entry(v, o->s, o->index + i), view = fl_shmem_view(p, o->s, o->index + i);
+		u64 *e = fl_shmem_entry(v, o->s, o->index + i);
 		bool out = *e == fl_shmem_make(FL_SHMEM_OUT, o->frame[i]);
 		bool saved = o->zero[i] || o->slot[i] != FL_NO_SLOT;
 
-		if (out && written && saved && p->host->ops->punch(p->host, view, 1) == 0) {
-			if (o->slot[i] != FL_NO_SLOT)
-				fl_shmem_give_slot(v, o->slot[i]);
-			__atomic_store_n(e, o->zero[i] ? 0 : fl_shmem_make(FL_SHMEM_SWAP, o->slot[i]),
-				__ATOMIC_RELEASE);
-			fl_shmem_put_frame(v, o->frame[i]);
-			fl_count(p, pgsteal, 1);
-			fl_count(p, swap_zero, o->zero[i]);
-			fl_count(p, pswpout, !o->zero[i]);
+		if (out && written && saved && punch_out(p, o, i, e)) {
 			freed++;
 			continue;
 		}
