@@ -161,6 +161,7 @@ static bool show(struct trees *ts, bool json)
 	size_t shown = 0;
 	bool ok = true;
 
+	snapshot_set_patience(PROC_PATIENCE_S);
 	if (json)
 		printf("{\"trees\": [");
 	for (size_t i = 0; i < ts->n; i++) {

@@ -60,6 +60,7 @@ static void ask(struct holder *h, u32 frame)
 
 void holders_ask(struct holders *h, u32 frame, int known_pid)
 {
+	snapshot_set_patience(PROC_PATIENCE_S);
 	for (size_t i = 0; i < h->n; i++)
 		if (h->holder[i].pid != known_pid)
 			ask(&h->holder[i], frame);
