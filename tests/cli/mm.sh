@@ -117,7 +117,8 @@ json_true "where things are" '(lambda f: f("start_code") <= main < etext <= f("e
 	f("start_data") <= data < edata <= f("end_data") and f("brk") == brk and
 	f("arg_start") == arg < f("arg_end") == f("env_start") == env < f("env_end") and
 	f("start_stack") < f("arg_start") < f("task_size") == 0x7ffffffff000 and
-	f("start_brk") < f("brk") < f("mmap_base") < f("start_stack"))(
+	f("start_brk") < f("brk") < f("mmap_base") < f("start_stack") and
+	f("mmap_legacy_base") < f("mmap_base"))(
 	lambda name: int(o["fields"][name]["value"], 16))' $said
 read -r areas mapped < <(python3 -c '
 import json, sys
