@@ -15,10 +15,17 @@
 /* Longer than a client may freeze the process: another may be before us. */
 #define PATIENCE_S (FL_CTL_FREEZE_MS / 1000 + 5)
 
+static int patience_s = PATIENCE_S;
+
+void snapshot_set_patience(int seconds)
+{
+	patience_s = seconds;
+}
+
 static int connect_to(int pid)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
-	struct timeval patience = {.tv_sec = PATIENCE_S};
+	struct timeval patience = {.tv_sec = patience_s};
 	size_t n = fl_format(addr.sun_path + 1, sizeof(addr.sun_path) - 1, "faultline/%d", pid);
 	struct ucred peer;
 	socklen_t peer_bytes = sizeof(peer);

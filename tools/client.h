@@ -32,6 +32,10 @@ int snapshot_take(int pid, uint32_t flags, struct snapshot *ret);
  * FL_SNAP_NO_FRAME, the one that has it. */
 int snapshot_take_page(int pid, uint32_t flags, uint64_t va, uint32_t frame, struct snapshot *ret);
 
+/* How long a process may take to answer from now on: where many are asked, and one that hangs is
+ * only left out. */
+void snapshot_set_patience(int seconds);
+
 /* Lets a frozen process go on; the snapshot stays. */
 void snapshot_thaw(struct snapshot *s);
 void snapshot_release(struct snapshot *s);

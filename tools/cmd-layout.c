@@ -58,23 +58,25 @@ static bool wants_colour(void)
 static int gather(
 	const struct layout_args *a, struct snapshot *s, struct proc_maps *maps, struct layout *ret)
 {
-	int pid = a->process.pid, tid = pid;
+	int pid = a->process.pid, tid;
 	const struct fl_proc *p;
 	struct tree t;
 	int err = snapshot_take(pid, FL_CTL_VMAS | FL_CTL_PAGES | FL_CTL_FREEZE, s);
 
 	if (err)
 		return err;
-	/* the main thread may have ended before the others, and /proc/PID tells nothing then */
-	if (!tree_open(pid, &t)) {
-		p = tree_find(&t, pid);
-		tid = p ? (int)p->keeper_tid : pid;
-		tree_close(&t);
-	}
-	err = proc_maps_read(tid, maps);
+	err = tree_open(pid, &t);
 	if (err)
 		return err;
-	layout_read(ret, pid, tid, s, maps);
+	/* the main thread may have ended before the others, and /proc/PID tells nothing then */
+	p = tree_find(&t, pid);
+	tid = p ? (int)p->keeper_tid : pid;
+	err = proc_maps_read(tid, maps);
+	if (!err)
+		layout_read(ret, pid, tid, s, &t, maps);
+	tree_close(&t);
+	if (err)
+		return err;
 	snapshot_thaw(s);
 	layout_make_boxes(ret, s, a->all);
 	return 0;

@@ -52,7 +52,7 @@ static void print_value(const struct mm_field *f)
 		default:
 			text[0] = 0;
 		}
-	printf("%-14s %18s %c %s", f->name, text, f->by, f->meaning);
+	printf("%-16s %16s %c %s", f->name, text, f->by, f->meaning);
 }
 
 /* The names of flags, as many to a line as fit. */

@@ -12,6 +12,7 @@
 #include "on-process.h"
 #include "place.h"
 #include "pte.h"
+#include "shmem-page.h"
 #include "tree.h"
 
 #include <stdio.h>
@@ -38,6 +39,7 @@ struct page {
 	const char *comm;
 	struct place place;
 	struct kpage kernel;
+	struct shmem_page shmem;
 	struct holders frame, slot; /* who has the page's frame, and its slot */
 	u64 slot_number, slot_count;
 	u64 mapcount;
@@ -170,6 +172,8 @@ static void print_text(const struct page *p)
 	printf("\n");
 	if (!p->place.vma)
 		return;
+	if (p->shmem.known)
+		shmem_page_print(&p->shmem);
 	if (p->place.why) {
 		printf("The kernel says of it:\n");
 		kpage_print(&p->kernel);
@@ -253,6 +257,8 @@ static void print_json(const struct page *p)
 	} else {
 		printf("null");
 	}
+	printf(", \"shmem\": ");
+	shmem_page_print_json(&p->shmem);
 	printf(", \"kernel\": ");
 	kpage_print_json(&p->kernel);
 	printf("}\n");
@@ -269,13 +275,15 @@ static int gather(
 	if (err)
 		return err;
 	*ret = (struct page){.args = a, .walk = &s->head->walk, .comm = s->head->comm};
+	proc_maps_read(a->pid, maps);
+	place_find(a->pid, s, maps, a->va, &ret->place);
 	err = tree_open(a->pid, &t);
 	if (!err) {
 		look_at_tree(ret, &t);
+		if (ret->place.vma)
+			shmem_page_read(&t, ret->place.vma, a->va, &ret->shmem);
 		tree_close(&t);
 	}
-	proc_maps_read(a->pid, maps);
-	place_find(a->pid, s, maps, a->va, &ret->place);
 	if (ret->place.vma)
 		kpage_read(a->pid, a->va, &ret->kernel);
 	snapshot_thaw(s);
@@ -299,6 +307,7 @@ int cmd_page(int argc, char **argv)
 		(a.json ? print_json : print_text)(&p);
 	holders_free(&p.frame);
 	holders_free(&p.slot);
+	shmem_page_free(&p.shmem);
 	proc_maps_free(&maps);
 	snapshot_release(&s);
 	return err ? EXIT_DISAGREE : EXIT_SUCCESS;

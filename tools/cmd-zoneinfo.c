@@ -115,8 +115,9 @@ static void print_text(const struct zone *z)
 		fl_wmark_high(m->nframes));
 	printf("        spanned  %lu\n        present  %lu\n        managed  %u\n", present(m),
 		present(m), m->nframes);
-	printf("      nr_free_pages %u\n      nr_inactive_anon %lu\n      nr_active_anon %lu\n",
-		m->zone.nr_free, z->inactive, z->active);
+	printf("      nr_free_pages %u\n      nr_inactive_anon %lu\n      nr_active_anon %lu\n"
+	       "      nr_shmem %u\n",
+		m->zone.nr_free, z->inactive, z->active, m->shmem.held);
 	printf("  pagesets\n");
 	for (size_t i = 0; i < z->n; i++)
 		print_part(&z->part[i]);
@@ -147,8 +148,8 @@ static void print_json(const struct zone *z)
 		tree_pid(z->tree), FL_PAGE_SIZE, m->zone.nr_free, fl_wmark_low(m->nframes),
 		fl_wmark_high(m->nframes));
 	printf("\"spanned\": %lu, \"present\": %lu, \"managed\": %u, \"nr_inactive_anon\": %lu, "
-	       "\"nr_active_anon\": %lu, \"processes\": [",
-		present(m), present(m), m->nframes, z->inactive, z->active);
+	       "\"nr_active_anon\": %lu, \"nr_shmem\": %u, \"processes\": [",
+		present(m), present(m), m->nframes, z->inactive, z->active, m->shmem.held);
 	for (size_t i = 0; i < z->n; i++) {
 		printf("%s\n    ", i ? "," : "");
 		print_part_json(&z->part[i]);
@@ -161,6 +162,7 @@ static bool show(struct trees *ts, bool json)
 	size_t shown = 0;
 	bool ok = true;
 
+	snapshot_set_patience(PROC_PATIENCE_S);
 	if (json)
 		printf("{\"trees\": [");
 	for (size_t i = 0; i < ts->n; i++) {

@@ -43,6 +43,16 @@ void holders_of_slot(const struct tree *t, u32 slot, struct holders *ret)
 	find(t, t->machine.held_slots_at, slot, ret);
 }
 
+void holders_of_bits(const struct tree *t, const u64 *bits, struct holders *ret)
+{
+	*ret = (struct holders){.holder = calloc(t->machine.nr_procs + 1, sizeof(*ret->holder))};
+	if (!ret->holder)
+		abort();
+	for (u32 i = 0; i < t->machine.nr_procs; i++)
+		if (tree_is_live(&t->procs[i]) && (bits[i / 64] >> i % 64 & 1))
+			add(ret, &t->procs[i]);
+}
+
 static void ask(struct holder *h, u32 frame)
 {
 	struct snapshot s = {.connection = -1};
@@ -60,6 +70,7 @@ static void ask(struct holder *h, u32 frame)
 
 void holders_ask(struct holders *h, u32 frame, int known_pid)
 {
+	snapshot_set_patience(PROC_PATIENCE_S);
 	for (size_t i = 0; i < h->n; i++)
 		if (h->holder[i].pid != known_pid)
 			ask(&h->holder[i], frame);

@@ -27,6 +27,9 @@ struct holders {
 void holders_of_frame(const struct tree *t, u32 frame, struct holders *ret);
 void holders_of_slot(const struct tree *t, u32 slot, struct holders *ret);
 
+/* Those whose record's bit is set; bits has one for each record that there can be. */
+void holders_of_bits(const struct tree *t, const u64 *bits, struct holders *ret);
+
 /* Asks each what its frame is, but for those that are stopped, and for one that is known. */
 void holders_ask(struct holders *h, u32 frame, int known_pid);
 void holders_free(struct holders *h);

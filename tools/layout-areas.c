@@ -5,6 +5,7 @@
 #include "pagemap.h"
 #include "place.h"
 #include "pte.h"
+#include "shmem-page.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,23 @@ static void read_mirror(struct layout *l, struct layout_area *a, const struct sn
 	}
 }
 
+/* Shared anonymous memory is in memory or in swap for all who map it; false if it is not such. */
+static bool read_shared(struct layout *l, struct layout_area *a, const struct tree *t)
+{
+	u8 *where = shmem_area_read(t, a->vma);
+	u64 n = where ? (a->end - a->start) >> FL_PAGE_SHIFT : 0;
+
+	for (u64 i = 0; i < n; i++) {
+		u64 va = a->start + i * FL_PAGE_SIZE;
+
+		if (where[i] != SHMEM_NOWHERE)
+			add(l, a, va, va + FL_PAGE_SIZE,
+				where[i] == SHMEM_IN_SWAP ? LAYOUT_SWAP : LAYOUT_RESIDENT);
+	}
+	free(where);
+	return n != 0;
+}
+
 static void read_kernel(struct layout *l, struct layout_area *a, struct pagemap *map)
 {
 	map->n = 0; /* or a run would go on from the area before */
@@ -80,8 +98,8 @@ static u64 grown_start(
 	return fl_max(m->start, below);
 }
 
-void layout_read(
-	struct layout *l, int pid, int tid, const struct snapshot *s, const struct proc_maps *maps)
+void layout_read(struct layout *l, int pid, int tid, const struct snapshot *s,
+	const struct tree *t, const struct proc_maps *maps)
 {
 	struct pagemap map;
 	u64 at = 0;
@@ -101,10 +119,10 @@ void layout_read(
 		a->name = place_name(maps, v);
 		a->why = place_why(pid, v, a->name);
 		l->nr_areas++;
-		if (a->why)
-			read_kernel(l, a, &map);
-		else
+		if (!a->why)
 			read_mirror(l, a, s, &at);
+		else if (!read_shared(l, a, t))
+			read_kernel(l, a, &map);
 	}
 	pagemap_close(&map);
 }

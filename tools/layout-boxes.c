@@ -120,14 +120,24 @@ static u32 join(struct layout_box *box, u32 n, u64 most_bytes, u32 *mappings)
 	return n ? to + 1 : 0;
 }
 
+/* Ranges are in no order, and one may lie in another. */
 static u64 own_between(const struct snapshot *s, u64 start, u64 end)
 {
 	u64 sum = 0;
 
-	for (u32 i = 0; i < s->head->nr_ranges; i++) {
-		u64 from = fl_max(s->ranges[i].start, start), to = fl_min(s->ranges[i].end, end);
+	while (start < end) {
+		u64 from = end, to = end;
 
-		sum += from < to ? to - from : 0;
+		for (u32 i = 0; i < s->head->nr_ranges; i++) {
+			const struct fl_snap_range *r = &s->ranges[i];
+
+			if (r->end > start && r->start < end && fl_max(r->start, start) < from) {
+				from = fl_max(r->start, start);
+				to = fl_min(r->end, end);
+			}
+		}
+		sum += to - from;
+		start = to;
 	}
 	return sum;
 }

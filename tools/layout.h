@@ -11,6 +11,7 @@
 
 #include "client.h"
 #include "procmaps.h"
+#include "tree.h"
 
 #define LAYOUT_COLUMNS 32u /* cells of a row */
 
@@ -68,8 +69,8 @@ struct layout {
 };
 
 /* layout-areas.c: the snapshot has VMAs and pages, and is frozen. */
-void layout_read(
-	struct layout *l, int pid, int tid, const struct snapshot *s, const struct proc_maps *maps);
+void layout_read(struct layout *l, int pid, int tid, const struct snapshot *s,
+	const struct tree *t, const struct proc_maps *maps);
 void layout_free(struct layout *l);
 
 /* layout-boxes.c: all: each area by itself. */

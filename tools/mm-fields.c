@@ -67,11 +67,15 @@ static void add_layout(const struct mm_sources *from, struct mm_fields *t)
 	heading(t, "Where things are");
 	if (h->mmap_base)
 		add(t, "mmap_base", MM_ADDRESS, MM_BY_FAULTLINE, h->mmap_base,
-			"where mappings begin, downwards");
+			h->topdown ? "where mappings begin, downwards"
+				   : "where mappings begin, upwards");
 	else
 		add(t, "mmap_base", MM_ADDRESS, MM_BY_GUESS, highest_below(from, l.start_stack),
 			"not told; the highest mapping ends there")
 			->known = known;
+	add(t, "mmap_legacy_base", MM_ADDRESS, MM_BY_FAULTLINE, h->mmap_legacy_base,
+		h->topdown ? "and upwards, if none is left there" : "the same")
+		->known = h->mmap_legacy_base != 0;
 	add(t, "task_size", MM_ADDRESS, MM_BY_KERNEL, TASK_SIZE,
 		"the end of a program's addresses");
 	first = t->n;

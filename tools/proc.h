@@ -39,6 +39,9 @@ bool proc_auxv_read(int pid, u64 type, u64 *ret_value, u32 *ret_n);
 /* By SIGSTOP or a debugger: it answers nothing, and is not to be waited for. */
 bool proc_is_stopped(int pid);
 
+/* For one of many that are asked. */
+#define PROC_PATIENCE_S 2
+
 /* Why a process says nothing, in a word or two: for -EAGAIN it is stopped, else what
  * snapshot_take returned. */
 const char *proc_why_silent(int err);

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define FL_SNAPSHOT_MAGIC   0x736e61706c746c66ull
-#define FL_SNAPSHOT_VERSION 2
+#define FL_SNAPSHOT_VERSION 3
 #define FL_CTL_FREEZE_MS    10000
 
 /* What to put in. */
@@ -125,6 +125,9 @@ struct fl_snapshot {
 	uint32_t nr_deferred;	/* faults that wait for memory */
 	uint32_t frames_available; /* frames_free_local, and free ones of the tree */
 	struct fl_snap_walk walk;
+	uint64_t mmap_legacy_base; /* bytes, as mmap_base */
+	uint32_t topdown;	   /* mappings go down from mmap_base, not up */
+	uint32_t pad;
 };
 
 #define FL_SNAP_KSWAPD_NONE   0u /* not made yet: nothing to do */

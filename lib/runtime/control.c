@@ -84,6 +84,8 @@ static void fill_head(struct fl_snapshot *s)
 		.mm_users = mm->mm_users,
 		.mmap_base = mm->mmap_base,
 		.start_stack = mm->start_stack,
+		.mmap_legacy_base = mm->legacy_base,
+		.topdown = mm->topdown,
 		.pgd = mm->pgd & FL_PAGE_MASK,
 		.def_flags = (fl.mlock_future ? FL_VM_LOCKED : 0) |
 			(fl.mlock_future_onfault ? FL_VM_LOCKONFAULT : 0),

@@ -133,6 +133,21 @@ static void know_growing(struct fl_vma *v)
 			v->flags |= old->flags & FL_VM_GROWSDOWN;
 }
 
+/* What is known of an area that the list does not tell: it stays as it is while the memory does. */
+static u64 untold(const struct fl_vma *old, const struct fl_vma *v)
+{
+	const u64 flags = FL_VM_LOCKED | FL_VM_LOCKONFAULT | FL_VM_DONTFORK | FL_VM_WIPEONFORK |
+		FL_VM_DONTDUMP | FL_VM_NORESERVE | FL_VM_HUGETLB | FL_VM_HUGEPAGE |
+		FL_VM_NOHUGEPAGE | FL_VM_MERGEABLE;
+
+	if (old->owner != FL_OWNER_KERNEL || (old->flags ^ v->flags) & FL_VM_SHARED)
+		return 0;
+	/* to us huge pages are no file's, to the list they are */
+	if (!(old->flags & FL_VM_HUGETLB) && (old->dev != v->dev || old->ino != v->ino))
+		return 0;
+	return old->flags & flags;
+}
+
 /* One mapping as the kernel has it, entered piece by piece around what is managed. */
 static int enter(struct fl_vma *v)
 {
@@ -167,8 +182,10 @@ static int enter(struct fl_vma *v)
 				(old->start > at ? FL_VM_GROWSDOWN : FL_VM_GROWSDOWN | FL_VM_STACK);
 		if (old && old->start > at)
 			stop = fl_min(old->start, end);
-		else if (old)
+		else if (old) {
 			stop = fl_min(old->end, end);
+			piece.flags |= untold(old, v);
+		}
 		piece.start = at;
 		piece.end = stop;
 		piece.pgoff += (at - v->start) >> FL_PAGE_SHIFT;

@@ -53,7 +53,6 @@ for at in 200000000000 200000400000 2000017ff000 200400001000 1000 "$stack"; do
 done
 for command in buddyinfo zoneinfo swaps; do
 	documented $command "$parent" "$child"
-	documented $command
 done
 documented ps --interval 0.01 "$parent"
 exec 7>&-

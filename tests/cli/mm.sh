@@ -105,7 +105,7 @@ for field in all_but_stack data_vm exec_vm locked_vm pinned_vm MM_FILEPAGES MM_A
 done
 # It is known what the program maps: the kernel's figures are not all nothing.
 if [ "$(delta total_vm native)" -ge 8448 ] && [ "$(delta exec_vm native)" -eq 256 ] &&
-	[ "$(delta locked_vm native)" -eq 128 ] && [ "$(delta MM_SHMEMPAGES native)" -eq 768 ]; then
+	[ "$(delta locked_vm native)" -eq 384 ] && [ "$(delta MM_SHMEMPAGES native)" -eq 768 ]; then
 	pass "the program's own amounts"
 else
 	fail "the program's own amounts" "not what mm-stages maps" "$tmp/native.0" "$tmp/native.1"
@@ -117,7 +117,8 @@ json_true "where things are" '(lambda f: f("start_code") <= main < etext <= f("e
 	f("start_data") <= data < edata <= f("end_data") and f("brk") == brk and
 	f("arg_start") == arg < f("arg_end") == f("env_start") == env < f("env_end") and
 	f("start_stack") < f("arg_start") < f("task_size") == 0x7ffffffff000 and
-	f("start_brk") < f("brk") < f("mmap_base") < f("start_stack"))(
+	f("start_brk") < f("brk") < f("mmap_base") < f("start_stack") and
+	f("mmap_legacy_base") < f("mmap_base"))(
 	lambda name: int(o["fields"][name]["value"], 16))' $said
 read -r areas mapped < <(python3 -c '
 import json, sys

@@ -179,4 +179,58 @@ ran "$FAULTLINE" pagetable --json "$parent"
 json_true "entries are the pages of smaps" 'o["present"] + o["soft"] + o["swapin"] == rss and o["swap"] == swap and
 	rss + swap + o["zero"] == o["levels"][3]["entries"]' "rss=$rss" "swap=$swap"
 ends "in 8 MiB it ends"
+
+# Shared anonymous memory, twice what fits: each page is where the tree has it, for both.
+cat >"$tmp/shared.py" <<-'PY'
+	import ctypes, mmap, os, sys
+	area = mmap.mmap(-1, 24 << 20)
+	for i in range(0, len(area), 4096):
+	    area[i:i + 8] = (i + 1).to_bytes(8, "little")
+	child = os.fork()
+	if not child:
+	    sys.stdin.read()
+	    os._exit(0)
+	print(os.getpid(), child, ctypes.addressof(ctypes.c_char.from_buffer(area)), flush=True)
+	sys.stdin.read()
+	os.waitpid(child, 0)
+PY
+shared_pages() {
+	local swapped='' resident='' at who
+	for ((at = 0; at < 24 * MIB; at += MIB / 2)); do
+		"$FAULTLINE" page --json "$parent" "$(printf %x $((base + at)))" >"$tmp/out"
+		case $(grep -o '"shmem": {.*' "$tmp/out") in
+		*'"state": "swap"'*) swapped=$at ;;
+		*'"state": "resident"'*) resident=$at ;;
+		esac
+	done
+	if grep -q '"shmem": null' "$tmp/out"; then
+		skip "shared anonymous memory" "this kernel does not let it be managed"
+		return
+	fi
+	[ -n "$swapped" ] && [ -n "$resident" ] ||
+		fail "shared anonymous memory" "not one page of 48 in memory, or none in swap" "$tmp/out"
+	ran "$FAULTLINE" layout --json "$parent"
+	json_true "shared memory in layout" '[a["resident_bytes"] > 0 < a["swap_bytes"] and
+		a["resident_bytes"] + a["swap_bytes"] == 24 << 20 for b in o["boxes"] for a in b.get("areas", [])
+		if int(a["start"], 16) <= base < int(a["end"], 16)] == [True]' "base=$base"
+	for at in $swapped $resident; do
+		for who in parent child; do
+			shown "shared page, byte $at, by the $who" page "${!who}" "$(printf %x $((base + at)))" \
+				'o["page"] is None and o["vma"]["why"] == "shared" and
+				o["shmem"]["index"] * 4096 == at and ("slot" in o["shmem"]) != ("frame" in o["shmem"]) and
+				sorted(p["pid"] for p in o["shmem"]["mapped_by"]) == sorted([parent, child]) and
+				(o["shmem"]["state"] != "swap" or not o["kernel"]["present"])' \
+				"at=$at" "base=$base" "parent=$parent" "child=$child"
+		done
+	done
+}
+"$FAULTLINE" run --quiet --ram 12M -- python3 "$tmp/shared.py" <"$tmp/in" >"$tmp/from" &
+tool=$!
+exec 7>"$tmp/in" 8<"$tmp/from"
+if read -r -t "$FL_TEST_TIMEOUT" parent child base <&8; then
+	shared_pages
+else
+	fail "shared anonymous memory" "it did not start"
+fi
+ends "with shared memory it ends"
 finish

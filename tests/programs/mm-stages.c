@@ -52,6 +52,16 @@ static void __attribute__((noinline)) grow_stack(void)
 	write_pages(alloca(MIB), MIB);
 }
 
+/* A call that is done in part makes whoever keeps books look again at what there is. */
+static void fail_halfway(void)
+{
+	char *p = map(3 * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1);
+
+	munmap(p + 4096, 4096);
+	if (mprotect(p, 3 * 4096, PROT_NONE) == 0)
+		errx(1, "mprotect over a hole");
+}
+
 static void wait_for_line(void)
 {
 	char c = 0;
@@ -81,6 +91,8 @@ int main(int argc, char **argv)
 	locked = map(MIB, rw, private, -1);
 	if (mlock(locked, MIB / 2) < 0)
 		err(1, "mlock");
+	map(MIB, rw, private | MAP_LOCKED, -1);
+	fail_halfway();
 	write_pages(map(3 * MIB, rw, MAP_SHARED | MAP_ANONYMOUS, -1), 3 * MIB);
 	sum = read_pages(map(2 * MIB, PROT_READ, MAP_SHARED, fd), 2 * MIB);
 	write_pages(map(2 * MIB, rw, MAP_PRIVATE, fd), MIB);
