@@ -36,19 +36,20 @@ struct fork {
 /*
  * What the kernel would write to managed memory while the process is made is kept from it,
  * and written when paging works: pages are write-protected then, or in swap, and the
- * thread that could resolve the fault waits for us, or is not there yet.
+ * thread that could resolve the fault waits for us, or is not there yet. In the child
+ * shared memory is not even registered: the kernel would put a page of zeros there.
  */
 static void keep_from_kernel(struct fork *f)
 {
 	const struct fl_mm *mm = &fl.pager.mm;
 	struct fl_vma *vma = f->child_tid_at ? fl_vma_at(mm, f->child_tid_at) : NULL;
 
-	if (vma && vma->owner == FL_OWNER_MANAGED)
+	if (vma && (vma->owner == FL_OWNER_MANAGED || fl_is_shared(vma)))
 		*f->flags_arg &= ~(u64)CLONE_CHILD_SETTID;
 	else
 		f->child_tid_at = 0;
 	vma = f->pidfd_at ? fl_vma_at(mm, f->pidfd_at) : NULL;
-	if (vma && vma->owner == FL_OWNER_MANAGED)
+	if (vma && (vma->owner == FL_OWNER_MANAGED || fl_is_shared(vma)))
 		*f->pidfd_arg = (u64)&f->pidfd;
 	else
 		f->pidfd_at = 0;
