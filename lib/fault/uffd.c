@@ -80,16 +80,29 @@ static u32 uffd_copy(struct fl_host *h, u64 dst, const void *src, u32 n, bool wp
 
 static u32 uffd_map_shared(struct fl_host *h, u64 va, u32 n, int *ret_error)
 {
-	struct uffdio_continue c = {.range = {va, n * FL_PAGE_SIZE}};
-	long r;
+	u32 done = 0, step = n;
 
 	*ret_error = 0;
-	do
-		r = fl_syscall(SYS_ioctl, uffd_of(h)->fd, UFFDIO_CONTINUE, &c);
-	while (r == -EAGAIN && c.mapped <= 0);
-	if (r < 0)
-		*ret_error = c.mapped < 0 ? (int)c.mapped : (int)r;
-	return c.mapped > 0 ? (u32)(c.mapped / (s64)FL_PAGE_SIZE) : 0;
+	while (done < n) {
+		step = fl_min(step, n - done);
+		struct uffdio_continue c = {
+			.range = {va + (u64)done * FL_PAGE_SIZE, (u64)step * FL_PAGE_SIZE},
+		};
+		long r = fl_syscall(SYS_ioctl, uffd_of(h)->fd, UFFDIO_CONTINUE, &c);
+
+		if (c.mapped > 0) {
+			done += (u32)(c.mapped / (s64)FL_PAGE_SIZE);
+			step = n - done;
+		} else if (r == -ENOENT && step > 1) {
+			/* the kernel keeps VMAs apart that are one to us: MADV_RANDOM, mbind(2),
+			 * protection keys */
+			step /= 2;
+		} else if (r < 0 && r != -EAGAIN) {
+			*ret_error = c.mapped < 0 ? (int)c.mapped : (int)r;
+			break;
+		}
+	}
+	return done;
 }
 
 static int uffd_punch(struct fl_host *h, u64 va, u64 n)
@@ -126,9 +139,10 @@ static void uffd_wake(struct fl_host *h, u64 va, u64 n)
 	fl_syscall(SYS_ioctl, uffd_of(h)->fd, UFFDIO_WAKE, &r);
 }
 
-static void uffd_discard(struct fl_host *h, u64 va, u64 n)
+static int uffd_discard(struct fl_host *h, u64 va, u64 n)
 {
-	fl_syscall(SYS_madvise, va, n * FL_PAGE_SIZE, MADV_DONTNEED);
+	(void)h;
+	return (int)fl_syscall(SYS_madvise, va, n * FL_PAGE_SIZE, MADV_DONTNEED);
 }
 
 static int uffd_populate(struct fl_host *h, u64 slot, u64 n)

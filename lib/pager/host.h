@@ -34,8 +34,9 @@ struct fl_host_ops {
 	int (*protect)(struct fl_host *h, u64 va, u64 n, bool on);
 	/* Runs the threads that wait for these pages again. */
 	void (*wake)(struct fl_host *h, u64 va, u64 n);
-	/* Gives the storage back to the kernel; program or slot addresses. */
-	void (*discard)(struct fl_host *h, u64 va, u64 n);
+	/* Gives the storage back to the kernel; program or slot addresses. 0 or -errno: a part
+	 * that is locked keeps it. */
+	int (*discard)(struct fl_host *h, u64 va, u64 n);
 	/* Gives slots zeroed storage. 0 or -errno. */
 	int (*populate)(struct fl_host *h, u64 slot, u64 n);
 	/* Copies one program page out, whatever its protection. 0 or -errno. */

@@ -20,11 +20,14 @@ struct out {
 	bool zero[OUT_PAGES];
 };
 
-/* Unmaps pages of an object wherever the program has it. False if it is locked. */
+/* Unmaps pages of an object wherever the program has it. False if it is locked, or a
+ * thread is on its way out: the kernel writes to words of it then, if they are there. */
 static bool unmap(struct fl_pager *p, const struct fl_shmem *s, u32 index, u32 n)
 {
 	struct fl_vma *vma;
 
+	if (fl_pager_held(p))
+		return false;
 	fl_for_each_vma(&p->mm, vma)
 	{
 		u64 from, to;
@@ -37,7 +40,9 @@ static bool unmap(struct fl_pager *p, const struct fl_shmem *s, u32 index, u32 n
 			continue;
 		if (vma->flags & FL_VM_LOCKED)
 			return false;
-		p->host->ops->discard(p->host, vma->start + (from - vma->pgoff) * FL_PAGE_SIZE, to - from);
+		/* a lock that the mirror does not know of: a second view of locked memory is */
+		if (p->host->ops->discard(p->host, vma->start + (from - vma->pgoff) * FL_PAGE_SIZE, to - from) < 0)
+			return false;
 	}
 	return true;
 }

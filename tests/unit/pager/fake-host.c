@@ -232,7 +232,7 @@ static void host_wake(struct fl_host *h, u64 va, u64 n)
 	pthread_mutex_unlock(&f->lock);
 }
 
-static void host_discard(struct fl_host *h, u64 va, u64 n)
+static int host_discard(struct fl_host *h, u64 va, u64 n)
 {
 	struct fake *f = from_host(h);
 
@@ -244,6 +244,7 @@ static void host_discard(struct fl_host *h, u64 va, u64 n)
 			take_storage(f, &w);
 	}
 	pthread_mutex_unlock(&f->lock);
+	return 0;
 }
 
 static int host_populate(struct fl_host *h, u64 slot, u64 n)
