@@ -60,12 +60,15 @@ static bool all_valid(const struct fl_call *c, u64 *ret_bytes)
 	*ret_bytes = 0;
 	if (!c->a[2] || c->a[2] > MOST_VECTORS)
 		return false;
-	for (u64 i = 0; i < c->a[2]; i++)
-		if (!vector(c, i, &v) || v.iov_len > TASK_SIZE ||
-			(u64)v.iov_base > TASK_SIZE - v.iov_len)
+	for (u64 i = 0; i < c->a[2]; i++) {
+		if (!vector(c, i, &v) || v.iov_len >> 63)
 			return false;
-		else
-			*ret_bytes = fl_min(*ret_bytes + v.iov_len, MOST_BYTES);
+		if (c->a[2] == 1) /* a single one is cut before it is looked at */
+			v.iov_len = fl_min(v.iov_len, MOST_BYTES);
+		if (v.iov_len > TASK_SIZE || (u64)v.iov_base > TASK_SIZE - v.iov_len)
+			return false;
+		*ret_bytes = fl_min(*ret_bytes + v.iov_len, MOST_BYTES);
+	}
 	return true;
 }
 

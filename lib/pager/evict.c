@@ -315,6 +315,28 @@ static u32 step(struct fl_pager *p, struct fl_queue *q, u32 want, u32 *budget, u
 	return freed + got;
 }
 
+void fl_pager_pageout(struct fl_pager *p, struct fl_queue *q)
+{
+	u32 submitted, got, errors = p->write_errors;
+	struct fl_io *io;
+	int err = 0;
+
+	while (p->pageout && p->inactive.count && !p->quiesce && p->write_errors == errors) {
+		got = fl_shrink_inactive(p, q, fl_min(p->pageout, FL_BATCH_PAGES), &submitted, &err);
+		p->pageout -= fl_min(p->pageout, got + submitted);
+		if (!got && !submitted)
+			break;
+		fl_unlock(&p->lock);
+		io = q->in_flight >= MAX_IOS ? p->backend->reap(q, true) : NULL;
+		fl_lock(&p->lock);
+		for (; io; io = p->backend->reap(q, false))
+			io_done(p, io);
+	}
+	fl_pager_drain(p, q);
+	if (!p->quiesce)
+		p->pageout = 0;
+}
+
 u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want)
 {
 	u32 budget = 2 * (p->active.count + p->inactive.count) + FL_BATCH_PAGES;

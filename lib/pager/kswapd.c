@@ -153,18 +153,6 @@ static u32 reclaim(struct fl_pager *p, struct fl_queue *q, u32 want)
 	return freed;
 }
 
-/* MADV_PAGEOUT: they wait at the tail of the inactive list. */
-static void serve_program(struct fl_pager *p, struct fl_queue *q)
-{
-	u32 want = fl_min(p->pageout, p->inactive.count);
-
-	if (p->quiesce)
-		return;
-	p->pageout = 0;
-	if (want)
-		fl_pager_reclaim(p, q, want);
-}
-
 static void serve_others(struct fl_pager *p, struct fl_queue *q)
 {
 	struct fl_proc *self = p->machine.self;
@@ -192,7 +180,8 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 	fl_lock(&p->lock);
 	fl_shmem_serve(p);
 	serve_others(p, q);
-	serve_program(p, q);
+	if (p->pageout)
+		fl_pager_pageout(p, q);
 	have = fl_frames_available(p);
 	if (have < p->low && !p->quiesce) {
 		reap_now_and_then(p);

@@ -195,6 +195,8 @@ u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want);
 /* Puts the pages of a part of one VMA on the inactive list; first_out: at its tail. Returns how
  * many are there then. What fork shares and what cannot be moved stays. */
 u32 fl_pager_deactivate(struct fl_pager *p, u64 start, u64 end, bool first_out);
+/* MADV_PAGEOUT: writes p->pageout pages from the tail of the inactive list, as fl_pager_reclaim. */
+void fl_pager_pageout(struct fl_pager *p, struct fl_queue *q);
 /* Waits for everything in q, lock let go meanwhile. Returns frames freed. */
 u32 fl_pager_drain(struct fl_pager *p, struct fl_queue *q);
 

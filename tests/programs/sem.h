@@ -168,6 +168,19 @@ static UNUSED void *map_filled(size_t pages, uint64_t key)
 	return p;
 }
 
+/* The same far from where the kernel puts anything by itself: a hole in it stays a hole. */
+static UNUSED char *map_apart_filled(size_t pages, uint64_t key)
+{
+	static uintptr_t at = 0x300000000000UL;
+	char *p = mmap((void *)at, pages * PAGE, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	CHECK(p == (char *)at, "mmap at %p", (void *)at);
+	at += (pages * PAGE + MIB - 1) / MIB * MIB + MIB;
+	fill(p, pages, key);
+	return p;
+}
+
 /*
  * Writes a region larger than the budget, twice: what was in memory before is
  * swapped out now, under any policy that looks at recency.
