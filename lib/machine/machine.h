@@ -72,7 +72,10 @@ struct fl_proc {
 	u32 threads;	/* the program's own, as last sampled */
 	u32 threads_peak;
 	/* shmem.h: entries that it is taking out or in, and what it is asked to unmap */
-	u32 shmem_first, shmem_n;
+	struct {
+		u32 first, n;
+	} shmem_busy[2]; /* out, in */
+	u32 shmem_in_ms; /* since when */
 	u32 zap_asked, zap_done;
 	char comm[16];
 	struct fl_proc_stats stats;
@@ -119,6 +122,7 @@ struct fl_machine {
 	u32 shmem_peak;		/* frames */
 	u32 shmem_swapped;	/* slots */
 	u32 shmem_evictor;	/* record that takes pages out, + 1; 0: none */
+	u32 shmem_evict_ms;	/* since when */
 	u32 shmem_hand, shmem_hand_index;
 	u32 zap_seq, zap_object, zap_index, zap_n, zap_refused; /* what all are asked to unmap */
 	u32 zap_answers;	/* futex */

@@ -9,11 +9,15 @@
 
 #define LOOK_AT	 (1u << 18) /* entries a call, most of which are empty */
 #define SKIP_MS	 100u	    /* an object whose pages somebody would not let go */
+#define LATE_MS	 250u	    /* an evictor that is stopped, or whose disk is slow */
 
-static bool evictor_lives(const struct fl_machine_view *v, u32 evictor)
+static bool somebody_is_at_it(const struct fl_machine_view *v, u32 now)
 {
-	const struct fl_proc *p = &v->procs[evictor - 1];
+	const struct fl_proc *p;
 
+	if (!v->t->shmem_evictor || now - v->t->shmem_evict_ms >= LATE_MS)
+		return false;
+	p = &v->procs[v->t->shmem_evictor - 1];
 	return p->state == FL_PROC_LIVE && !fl_proc_is_gone(p);
 }
 
@@ -43,7 +47,7 @@ struct fl_shmem *fl_shmem_evict_begin(struct fl_machine_view *v, u32 max, u32 *r
 	struct fl_machine *t = v->t;
 	u32 now = fl_now_ms(t), looked = 0, objects = 0;
 
-	if (t->shmem_evictor && evictor_lives(v, t->shmem_evictor))
+	if (somebody_is_at_it(v, now))
 		return NULL;
 	/* twice round at most: once for what is young */
 	while (looked < LOOK_AT && objects <= 2 * t->nr_shmem) {
@@ -56,7 +60,7 @@ struct fl_shmem *fl_shmem_evict_begin(struct fl_machine_view *v, u32 max, u32 *r
 			continue;
 		}
 		if (t->shmem_hand_index >= s->npages || s->kept ||
-			(s32)(now - s->skip_until_ms) < 0) {
+			(s32)(now - s->skip_until_ms) < 0 || !fl_shmem_is_mapped(v, s)) {
 			t->shmem_hand++;
 			t->shmem_hand_index = 0;
 			objects++;
@@ -68,6 +72,7 @@ struct fl_shmem *fl_shmem_evict_begin(struct fl_machine_view *v, u32 max, u32 *r
 		t->shmem_hand_index += fl_max(step, *ret_n);
 		looked += step;
 		if (*ret_n) {
+			t->shmem_evict_ms = now;
 			__atomic_store_n(&t->shmem_evictor, (u32)(v->self - v->procs) + 1, __ATOMIC_RELEASE);
 			return s;
 		}
@@ -77,10 +82,11 @@ struct fl_shmem *fl_shmem_evict_begin(struct fl_machine_view *v, u32 max, u32 *r
 
 void fl_shmem_evict_end(struct fl_machine_view *v)
 {
-	__atomic_store_n(&v->t->shmem_evictor, 0, __ATOMIC_RELEASE);
+	if (v->t->shmem_evictor == (u32)(v->self - v->procs) + 1)
+		__atomic_store_n(&v->t->shmem_evictor, 0, __ATOMIC_RELEASE);
 }
 
-void fl_shmem_ask(struct fl_machine_view *v, const struct fl_shmem *s, u32 index, u32 n)
+u32 fl_shmem_ask(struct fl_machine_view *v, const struct fl_shmem *s, u32 index, u32 n)
 {
 	struct fl_machine *t = v->t;
 	u32 seq = t->zap_seq + 1;
@@ -101,6 +107,7 @@ void fl_shmem_ask(struct fl_machine_view *v, const struct fl_shmem *s, u32 index
 	/* those that wait for memory look up */
 	__atomic_add_fetch(&t->freed_seq, 1, __ATOMIC_SEQ_CST);
 	fl_futex_wake(&t->freed_seq, 1 << 30, true);
+	return seq;
 }
 
 bool fl_shmem_asked(struct fl_machine_view *v, u32 *ret_object, u32 *ret_index, u32 *ret_n,
@@ -143,19 +150,23 @@ static bool missing(const struct fl_machine_view *v, u32 seq)
 	return false;
 }
 
-bool fl_shmem_await(struct fl_machine_view *v, u64 timeout_ns)
+bool fl_shmem_await(struct fl_machine_view *v, u32 seq, u64 timeout_ns)
 {
 	struct fl_machine *t = v->t;
 	u64 end = fl_now_ns() + timeout_ns, now;
 
 	for (;;) {
 		u32 answers = __atomic_load_n(&t->zap_answers, __ATOMIC_ACQUIRE);
+		bool refused = __atomic_load_n(&t->zap_refused, __ATOMIC_ACQUIRE) == seq;
+		bool all = !refused && !missing(v, seq);
 
-		if (!missing(v, t->zap_seq) &&
-			__atomic_load_n(&t->zap_refused, __ATOMIC_ACQUIRE) != t->zap_seq)
+		/* who was asked something else since does not seem to be missing */
+		if (__atomic_load_n(&t->zap_seq, __ATOMIC_ACQUIRE) != seq)
+			return false;
+		if (all)
 			return true;
 		now = fl_now_ns();
-		if (now >= end || __atomic_load_n(&t->zap_refused, __ATOMIC_ACQUIRE) == t->zap_seq)
+		if (now >= end || refused)
 			break;
 		/* one that dies does not answer: look again now and then */
 		fl_futex_wait(&t->zap_answers, answers, fl_min(end - now, 2000000ull), true);

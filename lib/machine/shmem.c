@@ -7,7 +7,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define WORDS (FL_NR_PROCS / 64)
+#define WORDS	(FL_NR_PROCS / 64)
+#define LATE_MS 100u /* a page takes a small part of it to read */
 
 static u64 *entries(const struct fl_machine_view *v)
 {
@@ -165,15 +166,19 @@ static void destroy(struct fl_machine_view *v, struct fl_shmem *s)
 	__atomic_store_n(&s->npages, 0, __ATOMIC_RELEASE);
 }
 
+static bool has_users(const struct fl_shmem *s)
+{
+	for (u32 w = 0; w < WORDS; w++)
+		if (s->mapped[w])
+			return true;
+	return false;
+}
+
 static void drop_user(struct fl_machine_view *v, struct fl_shmem *s, u32 proc)
 {
 	fl_bit_clear(s->active, proc);
-	if (!fl_bit_clear(s->mapped, proc))
-		return;
-	for (u32 w = 0; w < WORDS; w++)
-		if (s->mapped[w])
-			return;
-	destroy(v, s);
+	if (fl_bit_clear(s->mapped, proc) && !has_users(s))
+		destroy(v, s);
 }
 
 void fl_shmem_unmap(struct fl_machine_view *v, struct fl_shmem *s)
@@ -181,15 +186,29 @@ void fl_shmem_unmap(struct fl_machine_view *v, struct fl_shmem *s)
 	drop_user(v, s, index_of(v, v->self));
 }
 
-void fl_shmem_busy(struct fl_machine_view *v, const u64 *entry, u32 n)
+void fl_shmem_busy(struct fl_machine_view *v, enum fl_shmem_state state, const u64 *entry, u32 n)
 {
-	v->self->shmem_first = (u32)(entry - entries(v));
-	__atomic_store_n(&v->self->shmem_n, n, __ATOMIC_RELEASE);
+	u32 which = state == FL_SHMEM_IN;
+
+	v->self->shmem_busy[which].first = (u32)(entry - entries(v));
+	if (which)
+		v->self->shmem_in_ms = fl_now_ms(v->t);
+	__atomic_store_n(&v->self->shmem_busy[which].n, n, __ATOMIC_RELEASE);
 }
 
-void fl_shmem_idle(struct fl_machine_view *v)
+void fl_shmem_idle(struct fl_machine_view *v, enum fl_shmem_state state)
 {
-	__atomic_store_n(&v->self->shmem_n, 0, __ATOMIC_RELEASE);
+	__atomic_store_n(&v->self->shmem_busy[state == FL_SHMEM_IN].n, 0, __ATOMIC_RELEASE);
+}
+
+bool fl_shmem_take_over(struct fl_machine_view *v, u64 *entry)
+{
+	const struct fl_proc *p = &v->procs[fl_shmem_owner(*entry)];
+
+	if (p->shmem_busy[1].n && fl_now_ms(v->t) - p->shmem_in_ms < LATE_MS)
+		return false;
+	*entry = fl_shmem_make(FL_SHMEM_SWAP, fl_shmem_payload(*entry));
+	return true;
 }
 
 void fl_shmem_fork(struct fl_machine_view *v, const struct fl_proc *child)
@@ -207,6 +226,17 @@ void fl_shmem_fork(struct fl_machine_view *v, const struct fl_proc *child)
 	fl_shmem_unlock(v);
 }
 
+/* What the process was at, it will not end. */
+static void set_back(u64 *e, u32 proc)
+{
+	if (fl_shmem_owner(*e) != proc)
+		return;
+	if (fl_shmem_state(*e) == FL_SHMEM_OUT)
+		*e = fl_shmem_make(FL_SHMEM_RESIDENT, fl_shmem_payload(*e));
+	else if (fl_shmem_state(*e) == FL_SHMEM_IN)
+		*e = fl_shmem_make(FL_SHMEM_SWAP, fl_shmem_payload(*e));
+}
+
 void fl_shmem_release(struct fl_machine_view *v, struct fl_proc *p)
 {
 	struct fl_machine *t = v->t;
@@ -215,15 +245,11 @@ void fl_shmem_release(struct fl_machine_view *v, struct fl_proc *p)
 	if (!t->nr_shmem)
 		return;
 	fl_shmem_lock(v);
-	for (u32 i = 0; i < p->shmem_n; i++) {
-		u64 *e = entries(v) + p->shmem_first + i;
-
-		if (fl_shmem_state(*e) == FL_SHMEM_OUT)
-			*e = fl_shmem_make(FL_SHMEM_RESIDENT, fl_shmem_payload(*e));
-		else if (fl_shmem_state(*e) == FL_SHMEM_IN)
-			*e = fl_shmem_make(FL_SHMEM_SWAP, fl_shmem_payload(*e));
+	for (u32 k = 0; k < 2; k++) {
+		for (u32 i = 0; i < p->shmem_busy[k].n; i++)
+			set_back(entries(v) + p->shmem_busy[k].first + i, proc);
+		p->shmem_busy[k].n = 0;
 	}
-	p->shmem_n = 0;
 	if (t->shmem_evictor == proc + 1)
 		t->shmem_evictor = 0;
 	for (u32 i = 0; i < t->nr_shmem; i++)
@@ -264,20 +290,31 @@ static void give_back_lost(struct fl_machine_view *v, const u64 *held, u32 bits,
 	fl_syscall(SYS_munmap, named, bytes);
 }
 
+static u32 count(const u64 *held, u32 bits)
+{
+	u32 n = 0;
+
+	for (u32 w = 0; w < (bits + 63) / 64; w++)
+		n += (u32)__builtin_popcountll(held[w]);
+	return n;
+}
+
 void fl_shmem_lock(struct fl_machine_view *v)
 {
+	struct fl_machine *t = v->t;
 	struct fl_machine_view h;
-	u32 swapped = 0;
 
-	if (!fl_shlock(&v->t->shmem_lock))
+	if (!fl_shlock(&t->shmem_lock))
 		return;
 	/* its owner died within a section */
 	h = holder(v);
-	give_back_lost(v, h.held_frames, v->t->zone.fresh, true);
-	give_back_lost(v, h.held_slots, v->t->slots.nr_slots, false);
-	for (u32 w = 0; w < (v->t->slots.nr_slots + 63) / 64; w++)
-		swapped += (u32)__builtin_popcountll(h.held_slots[w]);
-	v->t->shmem_swapped = swapped;
+	for (u32 i = 0; i < t->nr_shmem; i++)
+		if (v->shmems[i].npages && !has_users(&v->shmems[i]))
+			destroy(v, &v->shmems[i]);
+	give_back_lost(v, h.held_frames, t->zone.fresh, true);
+	give_back_lost(v, h.held_slots, t->slots.nr_slots, false);
+	t->shmem.held = count(h.held_frames, t->zone.fresh);
+	t->shmem_swapped = count(h.held_slots, t->slots.nr_slots);
 }
 
 void fl_shmem_unlock(struct fl_machine_view *v)

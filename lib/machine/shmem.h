@@ -16,8 +16,10 @@
  * it. Whoever touches it meanwhile makes it RESIDENT again: that is the reference bit.
  * IN is being read by one process; the others try again.
  *
- * A process that dies within either leaves its range in its record, and who finds it dead
- * sets the entries back. Frames and slots are its own until it is done.
+ * Both name that process. One that dies leaves its range in its record, and who finds it
+ * dead sets the entries back; one that is stopped, or slow, is not waited for: another reads
+ * the page, or takes others out, and whoever comes too late sees that the entry is not its
+ * own any more. Frames and slots are its own until it is done.
  *
  * Context: any thread, fault path, after fork; the caller holds no lock of rank
  * FL_RANK_SHMEM or higher, unless said otherwise.
@@ -52,6 +54,18 @@ static inline u32 fl_shmem_payload(u64 entry)
 	return (u32)(entry >> 12);
 }
 
+/* OUT or IN by self. */
+static inline u64 fl_shmem_make_own(const struct fl_machine_view *v, enum fl_shmem_state state,
+	u32 payload)
+{
+	return fl_shmem_make(state, payload) | (u64)(v->self - v->procs) << 44;
+}
+
+static inline u32 fl_shmem_owner(u64 entry)
+{
+	return (u32)(entry >> 44);
+}
+
 /* The lock that guards objects and entries. The taker of a dead owner's lock has set
  * right what that left behind. */
 void fl_shmem_lock(struct fl_machine_view *v);
@@ -81,26 +95,30 @@ void fl_shmem_put_slot(struct fl_machine_view *v, u32 slot);
 /* Whatever the entry is: its frame or slot goes back, and it is NONE. */
 void fl_shmem_clear(struct fl_machine_view *v, u64 *entry);
 
-/* n entries from this one on are OUT or IN by self, until fl_shmem_idle. */
-void fl_shmem_busy(struct fl_machine_view *v, const u64 *entry, u32 n);
-void fl_shmem_idle(struct fl_machine_view *v);
+/* n entries from this one on are OUT, or IN, by self, until fl_shmem_idle; one range each. */
+void fl_shmem_busy(struct fl_machine_view *v, enum fl_shmem_state state, const u64 *entry, u32 n);
+void fl_shmem_idle(struct fl_machine_view *v, enum fl_shmem_state state);
+/* The entry is IN: if for too long, it is SWAP again, for self to read. */
+bool fl_shmem_take_over(struct fl_machine_view *v, u64 *entry);
 
 /*
  * Taking pages out: one process at a time. Returns a run of at most max pages of one
- * object, all RESIDENT and not young, as self's to make OUT; NULL where there is none, or
- * somebody else is at it. fl_shmem_evict_end ends it.
+ * object that self has mapped, all RESIDENT and not young, as self's to make OUT; NULL where
+ * there is none, or somebody else is at it. fl_shmem_evict_end ends it.
  */
 struct fl_shmem *fl_shmem_evict_begin(struct fl_machine_view *v, u32 max, u32 *ret_index,
 	u32 *ret_n);
 void fl_shmem_evict_end(struct fl_machine_view *v);
 
-/* Asks all others that may have these pages in their page tables to unmap them. */
-void fl_shmem_ask(struct fl_machine_view *v, const struct fl_shmem *s, u32 index, u32 n);
+/* Asks all others that may have these pages in their page tables to unmap them. Returns the
+ * question's number. */
+u32 fl_shmem_ask(struct fl_machine_view *v, const struct fl_shmem *s, u32 index, u32 n);
 
 /* No lock held. */
 
-/* Have they all? Waits a little for it; false where somebody has refused. */
-bool fl_shmem_await(struct fl_machine_view *v, u64 timeout_ns);
+/* Have they all? Waits a little for it; false where somebody has refused, or another has
+ * asked since. */
+bool fl_shmem_await(struct fl_machine_view *v, u32 seq, u64 timeout_ns);
 /* What is self asked to unmap? False: nothing. */
 bool fl_shmem_asked(struct fl_machine_view *v, u32 *ret_object, u32 *ret_index, u32 *ret_n,
 	u32 *ret_seq);

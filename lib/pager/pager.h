@@ -184,6 +184,7 @@ void fl_pager_ra_hit(struct fl_pager *p, u32 n);
 struct fl_io *fl_io_get(struct fl_pager *p);
 /* A request has ended: takes it back, and wakes who waits for the last one. */
 void fl_io_end(struct fl_pager *p, struct fl_io *io);
+void fl_io_ended(struct fl_pager *p); /* the same of one without a request */
 /* Reads a swapped page into to at once, lock held. 0 or -errno. */
 int fl_pager_read_slot_now(struct fl_pager *p, u32 slot, void *to);
 

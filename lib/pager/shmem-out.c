@@ -14,7 +14,8 @@
 /* What is being taken out. */
 struct out {
 	struct fl_shmem *s;
-	u32 index, n;
+	u32 index, n, seq;
+	u64 *entry; /* of the first: the object may be another's by the end */
 	u32 frame[OUT_PAGES];
 	u32 slot[OUT_PAGES]; /* FL_NO_SLOT: all zeros, or not written */
 	bool zero[OUT_PAGES];
@@ -63,22 +64,16 @@ static bool begin(struct fl_pager *p, struct out *o, u32 want)
 
 	fl_shmem_lock(v);
 	o->s = fl_shmem_evict_begin(v, fl_min(fl_max(want, FL_SHMEM_CLUSTER), OUT_PAGES), &o->index, &o->n);
-	if (o->s && !fl_shmem_is_mapped(v, o->s)) {
-		/* nothing to read it by: its own processes must */
-		fl_shmem_evict_end(v);
-		o->s = NULL;
-	}
 	if (o->s) {
-		fl_shmem_busy(v, fl_shmem_entry(v, o->s, o->index), o->n);
+		o->entry = fl_shmem_entry(v, o->s, o->index);
+		fl_shmem_busy(v, FL_SHMEM_OUT, o->entry, o->n);
 		for (u32 i = 0; i < o->n; i++) {
-			u64 *e = fl_shmem_entry(v, o->s, o->index + i);
-
-			o->frame[i] = fl_shmem_payload(*e);
+			o->frame[i] = fl_shmem_payload(o->entry[i]);
 			o->slot[i] = FL_NO_SLOT;
 			o->zero[i] = false;
-			*e = fl_shmem_make(FL_SHMEM_OUT, o->frame[i]);
+			o->entry[i] = fl_shmem_make_own(v, FL_SHMEM_OUT, o->frame[i]);
 		}
-		fl_shmem_ask(v, o->s, o->index, o->n);
+		o->seq = fl_shmem_ask(v, o->s, o->index, o->n);
 	}
 	fl_shmem_unlock(v);
 	return o->s;
@@ -137,34 +132,32 @@ static int write_out(struct fl_pager *p, const struct out *o)
 }
 
 /*
- * The page is in its slot, or all zeros, and nobody has it mapped: it goes. First the entry,
- * then the page: who is killed in between leaves a page that will be read from its slot
- * anew, and no entry of a page that is gone.
+ * The page, which is in its slot now, leaves memory. The entry says so first: who is killed
+ * in between leaves a page that is there twice, and never one that is nowhere.
  */
-static bool punch_out(struct fl_pager *p, struct out *o, u32 i, u64 *e)
+static bool take_out(struct fl_pager *p, struct out *o, u32 i)
 {
 	struct fl_machine_view *v = &p->machine;
-	u64 was = *e;
+	bool zero = o->zero[i];
 
-	if (!o->zero[i])
+	if (!zero)
 		fl_shmem_give_slot(v, o->slot[i]);
-	__atomic_store_n(e, o->zero[i] ? 0 : fl_shmem_make(FL_SHMEM_SWAP, o->slot[i]), __ATOMIC_RELEASE);
-	if (p->host->ops->punch(p->host, fl_shmem_view(p, o->s, o->index + i), 1) < 0) {
-		__atomic_store_n(e, was, __ATOMIC_RELEASE);
-		if (!o->zero[i])
-			fl_shmem_put_slot(v, o->slot[i]);
-		o->slot[i] = FL_NO_SLOT;
-		return false;
+	__atomic_store_n(&o->entry[i], zero ? 0 : fl_shmem_make(FL_SHMEM_SWAP, o->slot[i]), __ATOMIC_RELEASE);
+	if (p->host->ops->punch(p->host, fl_shmem_view(p, o->s, o->index + i), 1) == 0) {
+		fl_shmem_put_frame(v, o->frame[i]);
+		fl_count(p, pgsteal, 1);
+		fl_count(p, swap_zero, zero);
+		fl_count(p, pswpout, !zero);
+		return true;
 	}
-	fl_shmem_put_frame(v, o->frame[i]);
-	fl_count(p, pgsteal, 1);
-	fl_count(p, swap_zero, o->zero[i]);
-	fl_count(p, pswpout, !o->zero[i]);
-	return true;
+	__atomic_store_n(&o->entry[i], fl_shmem_make(FL_SHMEM_RESIDENT, o->frame[i]), __ATOMIC_RELEASE);
+	if (!zero)
+		fl_shmem_put_slot(v, o->slot[i]);
+	return false;
 }
 
 /* Those that nobody has touched meanwhile are gone now; the others stay. Frames freed.
- * Only we make entries OUT: one that still is, is ours, whatever became of the object. */
+ * An entry that is still OUT by us is ours, whatever became of the object. */
 static u32 finish(struct fl_pager *p, struct out *o, bool written)
 {
 	struct fl_machine_view *v = &p->machine;
@@ -173,20 +166,18 @@ static u32 finish(struct fl_pager *p, struct out *o, bool written)
 	fl_shmem_lock(v);
 	written = written && fl_shmem_is_mapped(v, o->s);
 	for (u32 i = 0; i < o->n; i++) {
-		u64 *e = fl_shmem_entry(v, o->s, o->index + i);
-		bool out = *e == fl_shmem_make(FL_SHMEM_OUT, o->frame[i]);
-		bool saved = o->zero[i] || o->slot[i] != FL_NO_SLOT;
+		bool out = o->entry[i] == fl_shmem_make_own(v, FL_SHMEM_OUT, o->frame[i]);
 
-		if (out && written && saved && punch_out(p, o, i, e)) {
-			freed++;
+		if (out && written && (o->zero[i] || o->slot[i] != FL_NO_SLOT)) {
+			freed += take_out(p, o, i);
 			continue;
 		}
 		if (out)
-			*e = fl_shmem_make(FL_SHMEM_RESIDENT, o->frame[i]);
+			o->entry[i] = fl_shmem_make(FL_SHMEM_RESIDENT, o->frame[i]);
 		if (o->slot[i] != FL_NO_SLOT)
 			fl_swap_put(v, o->slot[i]);
 	}
-	fl_shmem_idle(v);
+	fl_shmem_idle(v, FL_SHMEM_OUT);
 	fl_shmem_evict_end(v);
 	fl_shmem_unlock(v);
 	return freed;
@@ -203,15 +194,19 @@ u32 fl_shmem_reclaim(struct fl_pager *p, u32 want)
 
 		fl_count(p, pgscan, o.n);
 		fl_unlock(&p->lock);
-		gone = fl_shmem_await(&p->machine, ANSWER_NS) && gone;
+		gone = fl_shmem_await(&p->machine, o.seq, ANSWER_NS) && gone;
 		fl_lock(&p->lock);
-		if (gone && fl_shmem_is_mapped(&p->machine, o.s) && find_slots(p, &o) == 0) {
+		/* who forks or exits waits for writes that are under way: the slots are ours until
+		 * then, and somebody else's afterwards */
+		p->ios_in_flight++;
+		if (gone && !p->quiesce && fl_shmem_is_mapped(&p->machine, o.s) && find_slots(p, &o) == 0) {
 			fl_unlock(&p->lock);
 			written = write_out(p, &o) == 0;
 			fl_lock(&p->lock);
 			fl_count(p, swapout_ios, 1);
 		}
 		got = finish(p, &o, written);
+		fl_io_ended(p);
 		freed += got;
 		if (!got)
 			break;
@@ -225,7 +220,10 @@ static void keep(struct fl_pager *p, struct fl_shmem *s, u32 index)
 	u64 *e = fl_shmem_entry(&p->machine, s, index);
 	u32 slot = fl_shmem_payload(*e);
 
-	if (fl_shmem_state(*e) != FL_SHMEM_SWAP)
+	/* whoever is at it will see that it is not any more */
+	if (fl_shmem_state(*e) == FL_SHMEM_OUT)
+		*e = fl_shmem_make(FL_SHMEM_RESIDENT, slot);
+	if (fl_shmem_state(*e) != FL_SHMEM_SWAP && fl_shmem_state(*e) != FL_SHMEM_IN)
 		return;
 	if (fl_pager_read_slot_now(p, slot, p->zeros) < 0)
 		p->dead(p, "the swap file cannot be read");

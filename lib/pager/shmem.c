@@ -173,9 +173,10 @@ static enum fl_fault_result swap_in(struct fl_pager *p, const struct fl_vma *vma
 		r.n = n;
 	}
 	slot = fl_shmem_payload(*entry(p, &r, 0));
-	fl_shmem_busy(&p->machine, entry(p, &r, 0), r.n);
+	fl_shmem_busy(&p->machine, FL_SHMEM_IN, entry(p, &r, 0), r.n);
 	for (u32 i = 0; i < r.n; i++)
-		__atomic_store_n(entry(p, &r, i), fl_shmem_make(FL_SHMEM_IN, slot + i), __ATOMIC_RELEASE);
+		__atomic_store_n(entry(p, &r, i), fl_shmem_make_own(&p->machine, FL_SHMEM_IN, slot + i),
+			__ATOMIC_RELEASE);
 	fl_shmem_unlock(&p->machine);
 	if (read_slots(p, slot, r.n) < 0)
 		p->dead(p, "the swap file cannot be read");
@@ -186,8 +187,8 @@ static enum fl_fault_result swap_in(struct fl_pager *p, const struct fl_vma *vma
 	fl_shmem_lock(&p->machine);
 	view = fl_shmem_view(p, s, r.first);
 	for (u32 i = 0; i < r.n; i++) {
-		if (*entry(p, &r, i) != fl_shmem_make(FL_SHMEM_IN, slot + i)) {
-			fl_frame_free(p, f[i]); /* given up meanwhile */
+		if (*entry(p, &r, i) != fl_shmem_make_own(&p->machine, FL_SHMEM_IN, slot + i)) {
+			fl_frame_free(p, f[i]); /* given up meanwhile, or taken over */
 			continue;
 		}
 		memcpy((void *)(view + i * FL_PAGE_SIZE), (char *)p->shmem_bounce + i * FL_PAGE_SIZE,
@@ -195,7 +196,7 @@ static enum fl_fault_result swap_in(struct fl_pager *p, const struct fl_vma *vma
 		resident(p, entry(p, &r, i), f[i]);
 		fl_shmem_put_slot(&p->machine, slot + i);
 	}
-	fl_shmem_idle(&p->machine);
+	fl_shmem_idle(&p->machine, FL_SHMEM_IN);
 	r = around(p, vma, s, va, FL_SHMEM_CLUSTER);
 	if (fl_shmem_state(*entry(p, &r, 0)) == FL_SHMEM_RESIDENT)
 		map(p, &r, va);
@@ -230,7 +231,9 @@ static enum fl_fault_result fault(struct fl_pager *p, const struct fl_vma *vma, 
 	switch (fl_shmem_state(*e)) {
 	case FL_SHMEM_NONE: return zero_fill(p, vma, s, va, flags);
 	case FL_SHMEM_SWAP: return swap_in(p, vma, s, va, flags);
-	case FL_SHMEM_IN: /* another process reads it */
+	case FL_SHMEM_IN: /* another process reads it, if it is not stopped, or killed */
+		if (fl_shmem_take_over(&p->machine, e))
+			return swap_in(p, vma, s, va, flags);
 		fl_pager_defer(p, va, flags);
 		p->kick(p);
 		return FL_FAULT_NOMEM;

@@ -46,10 +46,15 @@ static void put_io(struct fl_pager *p, struct fl_io *io)
 void fl_io_end(struct fl_pager *p, struct fl_io *io)
 {
 	put_io(p, io);
-	if (--p->ios_in_flight == 0) {
-		__atomic_add_fetch(&p->idle_seq, 1, __ATOMIC_RELEASE);
-		fl_futex_wake(&p->idle_seq, 1 << 30, false);
-	}
+	fl_io_ended(p);
+}
+
+void fl_io_ended(struct fl_pager *p)
+{
+	if (--p->ios_in_flight)
+		return;
+	__atomic_add_fetch(&p->idle_seq, 1, __ATOMIC_RELEASE);
+	fl_futex_wake(&p->idle_seq, 1 << 30, false);
 }
 
 /* Does a fault at va go on from the stream's last window, up or down? */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define TRANSIT 64u
@@ -155,10 +156,11 @@ START_TEST(dead_ones_finish_nothing)
 	fl_shmem_lock(&other);
 	ck_assert_ptr_eq(fl_shmem_evict_begin(&other, 4, &index, &n), s);
 	ck_assert_uint_eq(n, 4);
-	fl_shmem_busy(&other, entry(s, index), n);
+	fl_shmem_busy(&other, FL_SHMEM_OUT, entry(s, index), n);
 	frame = fl_shmem_payload(*entry(s, index));
 	for (u32 i = 0; i < n; i++)
-		*entry(s, index + i) = fl_shmem_make(FL_SHMEM_OUT, fl_shmem_payload(*entry(s, index + i)));
+		*entry(s, index + i) = fl_shmem_make_own(&other, FL_SHMEM_OUT,
+			fl_shmem_payload(*entry(s, index + i)));
 	fl_shmem_unlock(&other);
 	/* nobody else may, meanwhile */
 	fl_shmem_lock(&view);
@@ -170,12 +172,99 @@ START_TEST(dead_ones_finish_nothing)
 	fl_shmem_lock(&view);
 	ck_assert_ptr_eq(fl_shmem_evict_begin(&view, 4, &index, &n), s);
 	fl_shmem_evict_end(&view);
-	fl_shmem_busy(&view, entry(s, 7), 1);
-	*entry(s, 7) = fl_shmem_make(FL_SHMEM_IN, slot);
+	fl_shmem_busy(&view, FL_SHMEM_IN, entry(s, 7), 1);
+	*entry(s, 7) = fl_shmem_make_own(&view, FL_SHMEM_IN, slot);
 	fl_shmem_unlock(&view);
 	end(&view);
 	ck_assert_uint_eq(view.t->frames_used, 0);
 	ck_assert_uint_eq(view.t->slots.nr_used, 0);
+}
+END_TEST
+
+/* The same of one that does both at a time, which two of its threads may. */
+START_TEST(dead_ones_finish_neither)
+{
+	struct fl_shmem *s;
+	u32 frame;
+
+	set_up();
+	s = object(&view, 7);
+	object(&other, 7);
+	bring_in(&view, s, 0);
+	bring_in(&view, s, 1);
+	bring_out(&view, s, 1);
+	frame = fl_shmem_payload(*entry(s, 0));
+	fl_shmem_lock(&other);
+	fl_shmem_busy(&other, FL_SHMEM_OUT, entry(s, 0), 1);
+	*entry(s, 0) = fl_shmem_make_own(&other, FL_SHMEM_OUT, frame);
+	fl_shmem_busy(&other, FL_SHMEM_IN, entry(s, 1), 1);
+	fl_shmem_idle(&other, FL_SHMEM_IN);
+	fl_shmem_unlock(&other);
+	end(&other);
+	ck_assert_uint_eq(*entry(s, 0), fl_shmem_make(FL_SHMEM_RESIDENT, frame));
+	end(&view);
+}
+END_TEST
+
+/* One that is stopped is not waited for, and its end is not taken for that of another. */
+START_TEST(late_ones_are_taken_over_from)
+{
+	struct fl_shmem *s;
+	u32 index, n, slot;
+
+	set_up();
+	s = object(&view, 7);
+	object(&other, 7);
+	bring_in(&view, s, 0);
+	bring_in(&view, s, 1);
+	bring_out(&view, s, 1);
+	slot = fl_shmem_payload(*entry(s, 1));
+	fl_shmem_lock(&other);
+	fl_shmem_busy(&other, FL_SHMEM_IN, entry(s, 1), 1);
+	*entry(s, 1) = fl_shmem_make_own(&other, FL_SHMEM_IN, slot);
+	ck_assert(!fl_shmem_take_over(&view, entry(s, 1)));
+	other.self->shmem_in_ms -= 10000;
+	ck_assert(fl_shmem_take_over(&view, entry(s, 1)));
+	ck_assert_uint_eq(*entry(s, 1), fl_shmem_make(FL_SHMEM_SWAP, slot));
+	fl_shmem_busy(&view, FL_SHMEM_IN, entry(s, 1), 1);
+	*entry(s, 1) = fl_shmem_make_own(&view, FL_SHMEM_IN, slot);
+	ck_assert_uint_ne(*entry(s, 1), fl_shmem_make_own(&other, FL_SHMEM_IN, slot));
+
+	ck_assert_ptr_eq(fl_shmem_evict_begin(&other, 4, &index, &n), s);
+	ck_assert_ptr_null(fl_shmem_evict_begin(&view, 4, &index, &n));
+	view.t->shmem_evict_ms -= 10000;
+	ck_assert_ptr_eq(fl_shmem_evict_begin(&view, 4, &index, &n), s);
+	fl_shmem_evict_end(&other); /* not its own any more */
+	ck_assert_ptr_null(fl_shmem_evict_begin(&other, 4, &index, &n));
+	fl_shmem_unlock(&other);
+	/* what the other dies with is ours */
+	end(&other);
+	ck_assert_uint_eq(*entry(s, 1), fl_shmem_make_own(&view, FL_SHMEM_IN, slot));
+	end(&view);
+}
+END_TEST
+
+/* Who was the last to have an object mapped is killed before all of it is given back. */
+START_TEST(nobodys_object_is_found)
+{
+	struct fl_shmem *s;
+	pid_t pid;
+
+	set_up();
+	s = object(&view, 7);
+	bring_in(&view, s, 0);
+	pid = fork();
+	if (!pid) {
+		fl_shmem_lock(&other);
+		memset(s->mapped, 0, sizeof(s->mapped));
+		_exit(0);
+	}
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	fl_shmem_lock(&view);
+	fl_shmem_unlock(&view);
+	ck_assert_uint_eq(s->npages, 0);
+	ck_assert_uint_eq(view.t->frames_used, 0);
+	check_machine();
 }
 END_TEST
 
@@ -214,7 +303,7 @@ END_TEST
 START_TEST(others_are_asked_to_unmap)
 {
 	struct fl_shmem *s;
-	u32 object_index, index, n, seq;
+	u32 object_index, index, n, seq, asked;
 
 	set_up();
 	s = object(&view, 7);
@@ -222,22 +311,28 @@ START_TEST(others_are_asked_to_unmap)
 	fl_shmem_lock(&view);
 	ck_assert(fl_shmem_activate(&other, s));
 	ck_assert(!fl_shmem_activate(&other, s));
-	fl_shmem_ask(&view, s, 4, 5);
+	asked = fl_shmem_ask(&view, s, 4, 5);
 	fl_shmem_unlock(&view);
 	ck_assert(!fl_shmem_asked(&view, &object_index, &index, &n, &seq));
-	ck_assert(!fl_shmem_await(&view, 1000000)); /* no answer yet */
+	ck_assert(!fl_shmem_await(&view, asked, 1000000)); /* no answer yet */
 	ck_assert(fl_shmem_asked(&other, &object_index, &index, &n, &seq));
 	ck_assert_uint_eq(index, 4);
 	ck_assert_uint_eq(n, 5);
 	fl_shmem_answer(&other, seq, true);
 	ck_assert(!fl_shmem_asked(&other, &object_index, &index, &n, &seq));
-	ck_assert(fl_shmem_await(&view, 1000000));
+	ck_assert(fl_shmem_await(&view, asked, 1000000));
 	fl_shmem_lock(&view);
-	fl_shmem_ask(&view, s, 4, 5);
+	asked = fl_shmem_ask(&view, s, 4, 5);
 	fl_shmem_unlock(&view);
 	ck_assert(fl_shmem_asked(&other, &object_index, &index, &n, &seq));
 	fl_shmem_answer(&other, seq, false);
-	ck_assert(!fl_shmem_await(&view, 1000000)); /* refused */
+	ck_assert(!fl_shmem_await(&view, asked, 1000000)); /* refused */
+	/* somebody else asks for something else: nobody seems to be missing then */
+	fl_shmem_lock(&view);
+	asked = fl_shmem_ask(&view, s, 4, 5);
+	fl_shmem_ask(&view, s, 0, 1);
+	fl_shmem_unlock(&view);
+	ck_assert(!fl_shmem_await(&view, asked, 1000000));
 }
 END_TEST
 
@@ -273,6 +368,9 @@ int main(void)
 		{&pages_are_the_trees},
 		{&child_of_a_fork_has_it_too},
 		{&dead_ones_finish_nothing},
+		{&dead_ones_finish_neither},
+		{&late_ones_are_taken_over_from},
+		{&nobodys_object_is_found},
 		{&hand_goes_round},
 		{&others_are_asked_to_unmap},
 		{&table_is_full},
