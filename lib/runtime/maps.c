@@ -120,6 +120,18 @@ static void drop(u64 start, u64 end)
 	fl_mm_unmap(&fl.pager.mm, start, end);
 }
 
+/* What /proc/self/maps does not say of a mapping. */
+#define UNSAID                                                                                     \
+	(FL_VM_GROWSDOWN | FL_VM_STACK | FL_VM_LOCKED | FL_VM_LOCKONFAULT | FL_VM_DONTFORK |       \
+		FL_VM_WIPEONFORK | FL_VM_DONTDUMP | FL_VM_NORESERVE | FL_VM_HUGETLB |              \
+		FL_VM_HUGEPAGE | FL_VM_NOHUGEPAGE | FL_VM_MERGEABLE)
+
+static bool is_same(const struct fl_vma *a, const struct fl_vma *b)
+{
+	return !((a->flags ^ b->flags) & (FL_VM_FILE | FL_VM_SHARED)) && a->dev == b->dev &&
+		a->ino == b->ino;
+}
+
 /* One mapping as the kernel has it, entered piece by piece around what is managed. */
 static int enter(struct fl_vma *v)
 {
@@ -146,10 +158,9 @@ static int enter(struct fl_vma *v)
 		/* the kernel's, up to the next border of ours; the list that it is
 		 * read from does not say which are stacks of threads */
 		stop = end;
-		if (old && old->owner == FL_OWNER_KERNEL && !(v->flags & (FL_VM_FILE | FL_VM_SHARED)))
+		if (old && old->owner == FL_OWNER_KERNEL && is_same(old, v))
 			/* what lies below a stack in one line has grown from it */
-			piece.flags |= old->flags &
-				(old->start > at ? FL_VM_GROWSDOWN : FL_VM_GROWSDOWN | FL_VM_STACK);
+			piece.flags |= old->flags & (old->start > at ? FL_VM_GROWSDOWN : UNSAID);
 		if (old && old->start > at)
 			stop = fl_min(old->start, end);
 		else if (old)
