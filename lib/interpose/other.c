@@ -8,6 +8,20 @@
 
 #include <errno.h>
 #include <linux/sched.h>
+#include <sys/shm.h>
+
+/* What SHM_REMAP has replaced is not to be taken for what is there now. */
+static void attached(int id, u64 at)
+{
+	struct shmid_ds ds;
+	u64 end;
+
+	if (fl_syscall(SYS_shmctl, id, IPC_STAT, &ds) < 0)
+		return;
+	end = at + fl_page_up(ds.shm_segsz);
+	fl_pager_forget(&fl.pager, at, end);
+	fl_mm_unmap(&fl.pager.mm, at, end);
+}
 
 /* shmat, shmdt, remap_file_pages, io_setup, io_destroy: rare, and told best by
  * /proc/self/maps. */
@@ -18,6 +32,8 @@ enum fl_action fl_hook_other(struct fl_call *c)
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
 	ret = fl_call_kernel(c);
+	if (c->nr == SYS_shmat && !fl_is_err(ret))
+		attached((int)c->a[0], (u64)ret);
 	if (!fl_is_err(ret))
 		fl_resync(false);
 	fl_leave();

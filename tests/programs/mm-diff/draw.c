@@ -47,7 +47,7 @@ struct span draw_odd(struct worker *w, struct span s)
 	uint64_t kind = draw(w, 48), by = 1 + draw(w, PAGE - 1);
 
 	switch (kind) {
-	case 0: s.at += by; break;		/* misaligned */
+	case 0: s.at += by, s.bytes -= s.region < 0 ? 0 : by; break; /* misaligned */
 	case 1: s.bytes = 0; break;
 	case 2: s.bytes = ~0UL; break;		/* zero when rounded up */
 	case 3: s.bytes = -PAGE; break;		/* wraps around */

@@ -77,15 +77,12 @@ static void one_op(struct worker *w, unsigned long i)
 
 	w->op = i;
 	w->draws = mix(opt_seed * 1000003 + w->index) ^ mix(i);
+	if ((i + 1) % UNLOCK_EVERY == 0)
+		arena_unlock(w); /* locked memory cannot be evicted, and there is little */
 	if ((i + 1) % opt_every == 0 || i + 1 == opt_ops) {
 		note(w, "#%lu ", i);
 		log_flush(w);
 		check_together(w);
-		return;
-	}
-	if ((i + 1) % UNLOCK_EVERY == 0) {
-		note(w, "#%lu unlock\n", i);
-		arena_unlock(w);
 		return;
 	}
 	op = draw_op(w);
