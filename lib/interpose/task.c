@@ -5,6 +5,7 @@
  * of the folder's links and what is listed in it are corrected. Which folder it is the kernel says:
  * by device and inode, whatever the name it was asked for by.
  */
+#include "base/log.h"
 #include "interpose/hooks.h"
 
 #include <fcntl.h>
@@ -22,6 +23,55 @@ struct dirent64 {
 	char name[];
 };
 
+static u32 number(const char *s)
+{
+	u32 n = 0;
+
+	for (; *s >= '0' && *s <= '9'; s++)
+		n = n * 10 + (u32)(*s - '0');
+	return n;
+}
+
+static bool is_our_own(u32 tid)
+{
+	return tid && (tid == fl.handler_tid || tid == fl.kswapd_tid);
+}
+
+/* Also the kernel's threads that work for our io_uring: they are named after who has it. */
+static bool is_ours(const char *name)
+{
+	static const char worker[] = "iou-wrk-";
+	char path[64], comm[32];
+	long fd, n;
+
+	if (is_our_own(number(name)))
+		return true;
+	fl_format(path, sizeof(path), "/proc/self/task/%u/comm", number(name));
+	fd = fl_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = fl_syscall(SYS_read, fd, comm, sizeof(comm) - 1);
+	fl_syscall(SYS_close, fd);
+	comm[n > 0 ? n : 0] = 0;
+	return !memcmp(comm, worker, sizeof(worker) - 1) && is_our_own(number(comm + sizeof(worker) - 1));
+}
+
+/* How many of the folder's entries are ours; lock held. */
+static u32 count_ours(void)
+{
+	char list[1024];
+	long fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n;
+	u32 ours = 0;
+
+	if (fd < 0)
+		return fl.pager.machine.self->helpers;
+	while ((n = fl_syscall(SYS_getdents64, fd, list, sizeof(list))) > 0)
+		for (long at = 0; at < n; at += ((struct dirent64 *)(list + at))->reclen)
+			ours += is_ours(((struct dirent64 *)(list + at))->name);
+	fl_syscall(SYS_close, fd);
+	return ours;
+}
+
 /* Is it the folder? Then its links without our threads are in ret_links. */
 static bool is_task_folder(u64 dev, u64 ino, u64 *ret_links)
 {
@@ -30,9 +80,10 @@ static bool is_task_folder(u64 dev, u64 ino, u64 *ret_links)
 
 	fl_lock(&fl.pager.lock); /* with which threads of ours are made */
 	r = fl_syscall(SYS_newfstatat, AT_FDCWD, "/proc/self/task", &st, 0);
-	*ret_links = st.st_nlink - fl.pager.machine.self->helpers;
+	r = r == 0 && st.st_dev == dev && st.st_ino == ino;
+	*ret_links = r ? st.st_nlink - count_ours() : 0;
 	fl_unlock(&fl.pager.lock);
-	return r == 0 && st.st_dev == dev && st.st_ino == ino;
+	return r;
 }
 
 /* newfstatat, stat, lstat, fstat. */
@@ -60,15 +111,6 @@ enum fl_action fl_hook_statx(struct fl_call *c)
 	return fl_done(c, ret);
 }
 
-static bool is_tid(const char *name, u32 tid)
-{
-	u32 n = 0;
-
-	for (; *name >= '0' && *name <= '9'; name++)
-		n = n * 10 + (u32)(*name - '0');
-	return !*name && n == tid;
-}
-
 /* Takes our threads out of a list. The length that is left. */
 static long leave_out(char *list, long bytes)
 {
@@ -79,7 +121,7 @@ static long leave_out(char *list, long bytes)
 		u16 reclen;
 
 		d = (struct dirent64 *)(list + at);
-		if (is_tid(d->name, fl.handler_tid) || is_tid(d->name, fl.kswapd_tid))
+		if (is_ours(d->name))
 			continue;
 		reclen = d->reclen;
 		memmove(list + to, d, reclen);
