@@ -40,7 +40,7 @@ run_job() {
 native() {
 	local name=${1##*/}
 	[ -r "$FL_TOP/tests/programs/$1.sh" ] || { fail "$name" "no such job"; return 1; }
-	needs=() sample_ms=10 why_not=''
+	needs=() sample_ms=10 why_not='' slack_kib=0
 	# shellcheck source=/dev/null
 	. "$FL_TOP/tests/programs/$1.sh"
 	have "${needs[@]}" || { skip "$name" "$missing is not installed"; return 1; }
@@ -82,7 +82,7 @@ under() {
 	run_job "$1" under
 	peak=$(sampled "$tmp/under.sample" peak_kib)
 	processes=$(sampled "$tmp/under.sample" processes)
-	limit=$(resident_limit_kib "$tmp/stats" "$ram")
+	limit=$(($(resident_limit_kib "$tmp/stats" "$ram") + slack_kib))
 	if [ "$status" -ne "$native_status" ]; then
 		fail "$what" "exit status $status, natively $native_status" "$tmp/under.stderr" "$tmp/under.stdout"
 	elif ! cmp -s "$tmp/native.stdout" "$tmp/under.stdout"; then

@@ -4,6 +4,7 @@
 #	needs		the programs without which it is skipped
 #	prepare		makes its input in the current directory, once
 #	why_not		a reason to skip it that was found when it was sourced
+#	slack_kib	what it may have resident beyond what the statistics say
 #	job		runs it in a fresh directory; its input is in $input
 #
 # job calls `measured PROGRAM [ARGS]` for the program under test, natively or
@@ -13,7 +14,7 @@
 # deterministic, and smaller when $quick is set.
 # shellcheck shell=bash disable=SC2034
 
-needs=() sample_ms=10 why_not=''
+needs=() sample_ms=10 why_not='' slack_kib=0
 
 # prefix is empty or `faultline run ... --`; sample is where the sampler's figures go.
 # sample_ms is the time between two samples. A line that the job writes to $note is shown,

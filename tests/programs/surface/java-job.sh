@@ -2,6 +2,8 @@
 # what dies young and what dies old. The jobs java-* say which collector. Sourced by them.
 # shellcheck shell=bash disable=SC2034,SC2154
 needs=(java javac)
+# Stacks of its compilers' threads come and go between two samples of what is not managed.
+slack_kib=1024
 
 prepare() {
 	cat >Job.java <<-'JAVA'
@@ -105,8 +107,13 @@ prepare() {
 	javac -d . Job.java
 }
 
+# Not so small that a concurrent collector may come too late when it runs slowly.
+heap_mib() {
+	size 512 128
+}
+
 # java_job OPTION...
 java_job() {
-	measured java "-Xms$(size 512 96)m" "-Xmx$(size 512 96)m" -Xshare:auto -XX:-UsePerfData "$@" -cp "$input" Job \
-		"$(size 800000 150000)"
+	measured java "-Xms$(heap_mib)m" "-Xmx$(heap_mib)m" -Xshare:auto -XX:-UsePerfData "$@" -cp "$input" Job \
+		"$(size 600000 120000)"
 }
