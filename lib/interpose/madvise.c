@@ -14,16 +14,34 @@
 #define ADV_COLD	   20
 #define ADV_PAGEOUT	   21
 #define ADV_DONTNEED_LOCKED 24
+#define ADV_COLLAPSE	   25
 #define ADV_GUARD_INSTALL  102
+#define HUGE_PAGE	   (2ull << 20)
 
-/* One piece of the range, managed. What the kernel would refuse is refused. */
-static long advise_ours(u64 start, u64 end, u64 advice, u64 flags)
+/* Would the kernel refuse it for this part of the VMA? */
+static bool refuses(const struct fl_vma *v, u64 start, u64 end, u64 advice)
+{
+	u64 huge = fl_min((v->start + HUGE_PAGE - 1) / HUGE_PAGE, v->end / HUGE_PAGE);
+
+	switch (advice) {
+	case MADV_FREE:
+	case ADV_COLD:
+	case ADV_PAGEOUT:
+		return v->flags & FL_VM_LOCKED;
+	case ADV_COLLAPSE:
+		/* no room for a huge page in the VMA, or the part is all within one */
+		return (v->flags & FL_VM_NOHUGEPAGE) || huge == v->end / HUGE_PAGE ||
+			(start + HUGE_PAGE - 1) / HUGE_PAGE > end / HUGE_PAGE;
+	default:
+		return false;
+	}
+}
+
+/* One piece of the range, managed. */
+static void advise_ours(u64 start, u64 end, u64 advice)
 {
 	struct fl_pager *p = &fl.pager;
 
-	if ((flags & FL_VM_LOCKED) &&
-		(advice == MADV_FREE || advice == ADV_COLD || advice == ADV_PAGEOUT))
-		return -EINVAL;
 	switch (advice) {
 	case MADV_FREE: /* at once */
 		fl_pager_harvest(p, start, end);
@@ -39,22 +57,24 @@ static long advise_ours(u64 start, u64 end, u64 advice, u64 flags)
 			p->kick(p);
 		break;
 	default:
-		/* WILLNEED; MERGEABLE: shared by content, a page could not be moved any more */
+		/* WILLNEED; COLLAPSE: there are no huge pages; MERGEABLE: shared by content, a
+		 * page could not be moved any more */
 		break;
 	}
-	return 0;
 }
 
 /* Advice that we follow ourselves where memory is managed, VMA by VMA as the kernel goes. */
 static long advise_each(const struct fl_call *c, u64 start, u64 end)
 {
 	u64 at = start;
-	long ret = 0;
+	long ret = fl_syscall(SYS_madvise, start, 0, c->a[2]);
+
+	if (ret < 0)
+		return ret; /* not known to this kernel */
 
 	while (at < end) {
 		struct fl_vma *v = fl_vma_find(&fl.pager.mm, at);
 		u64 to;
-		long r;
 
 		if (!v || v->start >= end)
 			return -ENOMEM;
@@ -63,10 +83,16 @@ static long advise_each(const struct fl_call *c, u64 start, u64 end)
 			at = v->start;
 		}
 		to = fl_min(v->end, end);
-		r = v->owner == FL_OWNER_MANAGED ? advise_ours(at, to, c->a[2], v->flags) :
-						   fl_syscall(SYS_madvise, at, to - at, c->a[2]);
-		if (r < 0)
-			return r;
+		if (v->owner != FL_OWNER_MANAGED) {
+			long r = fl_syscall(SYS_madvise, at, to - at, c->a[2]);
+
+			if (r < 0)
+				return r;
+		} else if (refuses(v, at, to, c->a[2])) {
+			return -EINVAL;
+		} else {
+			advise_ours(at, to, c->a[2]);
+		}
 		at = to;
 	}
 	return ret;
@@ -149,6 +175,7 @@ enum fl_action fl_hook_madvise(struct fl_call *c)
 	case MADV_WILLNEED:
 	case ADV_COLD:
 	case ADV_PAGEOUT:
+	case ADV_COLLAPSE:
 	case MADV_MERGEABLE:
 		ret = fl_any_managed(start, end) ? advise_each(c, start, end) : fl_call_kernel(c);
 		break;

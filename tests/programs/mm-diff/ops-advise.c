@@ -39,6 +39,20 @@ static void op_madvise(struct worker *w, const struct op *op)
 		note_bytes(w, s);
 }
 
+/* Within memory that has room for a huge page, but not of it; refused where they are not wanted. */
+static void op_collapse(struct worker *w, const struct op *op)
+{
+	char *at = w->arena + draw(w, ARENA_PAGES * PAGE / HUGE_PAGE - 2) * HUGE_PAGE;
+	struct span s = span_of(at + draw(w, 512) * PAGE, (1 + draw(w, 511)) * PAGE);
+
+	note_span(w, s);
+	note_pointer(w, mmap(at, 2 * HUGE_PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+	note(w, " filled %zu", guarded_fill(w, s.at, s.bytes, w->op << 20));
+	note_result(w, madvise(at, 2 * HUGE_PAGE, (int)op->arg));
+	note_result(w, madvise(s.at, s.bytes, MADV_COLLAPSE));
+	note_bytes(w, s);
+}
+
 enum { MOST_FREED = 64 };
 
 /*
@@ -146,6 +160,8 @@ const struct op advise_ops[] = {
 	ADVICE("POPULATE_WRITE", ADV_POPULATE_WRITE, 6),
 	ADVICE("DONTNEED_LOCKED", ADV_DONTNEED_LOCKED, 6),
 	ADVICE("COLLAPSE", MADV_COLLAPSE, 3),
+	{"madvise COLLAPSE in large", op_collapse, 2, MADV_NORMAL},
+	{"madvise COLLAPSE after NOHUGEPAGE", op_collapse, 1, MADV_NOHUGEPAGE},
 	{"madvise GUARD_INSTALL", op_guard, 5, ADV_GUARD_INSTALL},
 	{"madvise GUARD_REMOVE", op_guard, 5, ADV_GUARD_REMOVE},
 	ADVICE("5", 5, 1),
