@@ -47,6 +47,18 @@ static u64 first_hole(u64 start, u64 end)
 	return end;
 }
 
+/* What would be locked in all if the range were. */
+static u64 pages_with(u64 start, u64 end)
+{
+	u64 pages = fl.pager.mm.locked_vm + ((end - start) >> FL_PAGE_SHIFT);
+	struct fl_vma *v;
+
+	fl_for_each_vma_range(&fl.pager.mm, v, start, end)
+		if (v->flags & FL_VM_LOCKED)
+			pages -= (fl_min(v->end, end) - fl_max(v->start, start)) >> FL_PAGE_SHIFT;
+	return pages;
+}
+
 static void mark(u64 start, u64 end, bool onfault)
 {
 	fl_mm_change(&fl.pager.mm, start, end, onfault ? LOCK_FLAGS : FL_VM_LOCKED,
@@ -66,8 +78,7 @@ enum fl_action fl_hook_mlock(struct fl_call *c)
 	ret = fl_syscall(SYS_mlock2, c->a[0], c->a[1], MLOCK_ONFAULT);
 	if (ret == 0)
 		stop = end;
-	else if (ret == -ENOMEM &&
-		within_limit(fl.pager.mm.locked_vm + ((end - start) >> FL_PAGE_SHIFT)))
+	else if (ret == -ENOMEM && within_limit(pages_with(start, end)))
 		stop = first_hole(start, end); /* what lies before it is locked */
 	if (stop > start)
 		mark(start, stop, onfault);

@@ -332,9 +332,9 @@ void fl_pager_pageout(struct fl_pager *p, struct fl_queue *q)
 		for (; io; io = p->backend->reap(q, false))
 			io_done(p, io);
 	}
-	fl_pager_drain(p, q);
 	if (!p->quiesce)
-		p->pageout = 0;
+		p->pageout = 0; /* before the lock is let go, and more is asked for */
+	fl_pager_drain(p, q);
 }
 
 u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want)
