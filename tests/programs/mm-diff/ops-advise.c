@@ -18,10 +18,13 @@
 #define ADV_GUARD_REMOVE    103
 #define HUGE_PAGE	    (2UL << 20)
 
-/* What a child lacks of a region may become anything there: only the arena has holes. */
+/* What a child lacks of a region may become anything there: only the arena has holes. And where
+ * huge pages would begin in a region is not determined. */
 static struct span draw_for(struct worker *w, const struct op *op, size_t most)
 {
-	return draw_odd(w, op->arg == MADV_DONTFORK ? draw_arena(w, most) : draw_span(w, most));
+	bool arena = op->arg == MADV_DONTFORK || op->arg == MADV_COLLAPSE;
+
+	return draw_odd(w, arena ? draw_arena(w, most) : draw_span(w, most));
 }
 
 static void op_madvise(struct worker *w, const struct op *op)
