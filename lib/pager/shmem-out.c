@@ -251,6 +251,14 @@ void fl_shmem_keep_all(struct fl_pager *p)
 	fl_shmem_unlock(v);
 }
 
+void fl_shmem_drop(struct fl_pager *p, struct fl_shmem *s)
+{
+	/* our own view of it goes too, and with the last one the kernel's memory */
+	fl_syscall(SYS_mmap, fl_shmem_view(p, s, 0), (u64)s->npages * FL_PAGE_SIZE, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	fl_shmem_unmap(&p->machine, s);
+}
+
 void fl_shmem_forget_unused(struct fl_pager *p)
 {
 	struct fl_machine_view *v = &p->machine;
@@ -269,10 +277,7 @@ void fl_shmem_forget_unused(struct fl_pager *p)
 			used |= (vma->flags & FL_VM_SHARED) && vma->ino == s->ino && vma->dev == s->dev;
 		if (used)
 			continue;
-		/* our own view of it goes too, and with the last one the kernel's memory */
-		fl_syscall(SYS_mmap, fl_shmem_view(p, s, 0), (u64)s->npages * FL_PAGE_SIZE, PROT_NONE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-		fl_shmem_unmap(v, s);
+		fl_shmem_drop(p, s);
 	}
 	fl_shmem_unlock(v);
 }

@@ -44,6 +44,8 @@ void fl_shmem_serve(struct fl_pager *p);
 /* Reads back all that is in swap of what this process has mapped, for good: it is about to
  * use it without us. */
 void fl_shmem_keep_all(struct fl_pager *p);
+/* This process has it no more. The lock of shared memory is held. */
+void fl_shmem_drop(struct fl_pager *p, struct fl_shmem *s);
 /* After VMAs have gone: objects that no VMA is left of. */
 void fl_shmem_forget_unused(struct fl_pager *p);
 

@@ -155,6 +155,7 @@ void fl_runtime_child(bool shares_files)
 	u64 parent_start_ns = p->machine.self->stats.start_ns;
 	struct rlimit limit;
 	struct fl_vma *vma;
+	bool not_all = false;
 	int r;
 
 	fl_syscall(SYS_munmap, old_held, p->machine.t->held_stride);
@@ -178,6 +179,9 @@ void fl_runtime_child(bool shares_files)
 	fl.writes.in_flight = 0;
 	fl.uffd.nr_move = &p->machine.self->stats.counter[FL_C_uffd_move];
 	fl.uffd.nr_copy = &p->machine.self->stats.counter[FL_C_uffd_copy];
+	/* a view that a child has not, but for it, would keep what its parent gives up */
+	fl_for_each_vma(&p->mm, vma)
+		not_all |= (vma->flags & FL_VM_SHARED) && (vma->flags & FL_VM_DONTFORK);
 	fl_pager_fork_child(p);
 	/* locks on memory are not inherited; all of a VMA changes: no node is needed */
 	fl_mm_change(&p->mm, 0, 1ull << 47, 0, FL_VM_LOCKED | FL_VM_LOCKONFAULT);
@@ -196,6 +200,8 @@ void fl_runtime_child(bool shares_files)
 		if (vma->owner == FL_OWNER_MANAGED)
 			fl_uffd_register(&fl.uffd, vma->start, vma->end, true);
 	fl_shared_register();
+	if (not_all)
+		fl_shmem_forget_unused(p);
 	fl_pager_fork_protect(p);
 	fl_proc_settle(&p->machine, fl.pid, (u32)r);
 	fl_sample(&fl.handler);

@@ -31,12 +31,14 @@ static bool have_area(struct fl_pager *p)
 	return true;
 }
 
+/* Not in a core dump: it would bring in all that is in swap, as zeros. */
 static bool make_view(struct fl_pager *p, const struct fl_shmem *s, u64 start)
 {
 	u64 bytes = (u64)s->npages * FL_PAGE_SIZE, at = fl_shmem_view(p, s, 0);
 
 	return fl_syscall(SYS_mremap, start, 0, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, at) == (long)at &&
-		(fl_syscall(SYS_mprotect, at, bytes, PROT_READ | PROT_WRITE) == 0);
+		fl_syscall(SYS_mprotect, at, bytes, PROT_READ | PROT_WRITE) == 0 &&
+		fl_syscall(SYS_madvise, at, bytes, MADV_DONTDUMP) == 0;
 }
 
 void fl_shared_new(u64 start, u64 end)
@@ -51,10 +53,10 @@ void fl_shared_new(u64 start, u64 end)
 	fl_mm_map(&p->mm, &v);
 	fl_shmem_lock(&p->machine);
 	s = fl_shmem_get(&p->machine, v.dev, v.ino, (end - start) >> FL_PAGE_SHIFT);
-	if (s && make_view(p, s, start)) {
+	if (s) {
 		fl_shmem_map(&p->machine, s);
-		if (fl_uffd_register_shared(&fl.uffd, start, end) < 0)
-			fl_shmem_unmap(&p->machine, s);
+		if (!make_view(p, s, start) || fl_uffd_register_shared(&fl.uffd, start, end) < 0)
+			fl_shmem_drop(p, s); /* it is the kernel's then */
 	}
 	fl_shmem_unlock(&p->machine);
 }

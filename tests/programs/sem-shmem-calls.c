@@ -106,6 +106,47 @@ static void second_view_of_locked(void)
 	say("locked ok\n");
 }
 
+/* A child that was not given the memory does not keep it. Asked of the file behind it: is it
+ * still there? The system's count would be that of all others too. */
+static void memory_that_a_child_has_not(void)
+{
+	char *base = shared(PART), name[64], line[512];
+	unsigned long from, ino = 0, at;
+	bool found = false;
+	FILE *maps;
+	pid_t pid;
+	int ready[2];
+
+	fill(base, PART, 7);
+	maps = fopen("/proc/self/maps", "r");
+	CHECK(maps, "maps");
+	while (fgets(line, sizeof(line), maps))
+		if (sscanf(line, "%lx-%*x %*s %*x %*s %lu", &from, &at) == 2 && from == (uintptr_t)base)
+			ino = at;
+	fclose(maps);
+	CHECK(ino, "no mapping at %p", (void *)base);
+	CHECK(madvise(base, PART * PAGE, MADV_DONTFORK) == 0, "dontfork");
+	CHECK(pipe(ready) == 0, "pipe");
+	pid = fork_checked();
+	if (!pid) {
+		CHECK(write(ready[1], "", 1) == 1, "write");
+		for (;;)
+			pause();
+	}
+	CHECK(read(ready[0], name, 1) == 1, "read");
+	snprintf(name, sizeof(name), "/proc/%d/maps", pid);
+	maps = fopen(name, "r");
+	CHECK(maps, "%s", name);
+	while (fgets(line, sizeof(line), maps))
+		found |= sscanf(line, "%lx-%*x %*s %*x %*s %lu", &from, &at) == 2 && at == ino;
+	fclose(maps);
+	kill(pid, SIGKILL);
+	CHECK(waitpid(pid, NULL, 0) == pid, "waitpid");
+	CHECK(!found, "the child has it mapped");
+	CHECK(munmap(base, PART * PAGE) == 0, "munmap");
+	say("not inherited ok\n");
+}
+
 int main(int argc, char **argv)
 {
 	pages = pages_arg(argc, argv, 24);
@@ -114,5 +155,6 @@ int main(int argc, char **argv)
 	advice_for_a_part();
 	numbers_of_a_child();
 	second_view_of_locked();
+	memory_that_a_child_has_not();
 	return 0;
 }
