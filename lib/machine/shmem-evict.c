@@ -8,7 +8,7 @@
 #include "machine/internal.h"
 
 #define LOOK_AT	 (1u << 18) /* entries a call, most of which are empty */
-#define SKIP_MS	 100u	    /* an object whose pages somebody would not let go */
+#define SKIP_MS	 100u	    /* an object of which somebody does not answer */
 #define LATE_MS	 250u	    /* an evictor that is stopped, or whose disk is slow */
 
 static bool somebody_is_at_it(const struct fl_machine_view *v, u32 now)
@@ -163,10 +163,10 @@ bool fl_shmem_await(struct fl_machine_view *v, u32 seq, u64 timeout_ns)
 		/* who was asked something else since does not seem to be missing */
 		if (__atomic_load_n(&t->zap_seq, __ATOMIC_ACQUIRE) != seq)
 			return false;
-		if (all)
-			return true;
+		if (all || refused)
+			return all;
 		now = fl_now_ns();
-		if (now >= end || refused)
+		if (now >= end)
 			break;
 		/* one that dies does not answer: look again now and then */
 		fl_futex_wait(&t->zap_answers, answers, fl_min(end - now, 2000000ull), true);

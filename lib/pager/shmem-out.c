@@ -2,6 +2,7 @@
 #include "pager/shmem.h"
 #include "arch/x86_64/syscall.h"
 #include "pager/copyout.h"
+#include "pager/robust.h"
 
 #include <errno.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include <sys/uio.h>
 
 #define OUT_PAGES 64u	      /* taken out together */
+#define REFUSALS  8u	      /* in a row: locked, or held; the hand goes on behind them */
 #define ANSWER_NS 20000000ull /* how long others may take to unmap them */
 
 /* What is being taken out. */
@@ -27,7 +29,7 @@ static bool unmap(struct fl_pager *p, const struct fl_shmem *s, u32 index, u32 n
 {
 	struct fl_vma *vma;
 
-	if (fl_pager_held(p))
+	if (fl_pager_held(p) || fl_robust_held(p, s, index, n, false))
 		return false;
 	fl_for_each_vma(&p->mm, vma)
 	{
@@ -45,7 +47,8 @@ static bool unmap(struct fl_pager *p, const struct fl_shmem *s, u32 index, u32 n
 		if (p->host->ops->discard(p->host, vma->start + (from - vma->pgoff) * FL_PAGE_SIZE, to - from) < 0)
 			return false;
 	}
-	return true;
+	/* one that was taken before its page was gone; who takes one now has to fault first */
+	return !fl_robust_held(p, s, index, n, true);
 }
 
 void fl_shmem_serve(struct fl_pager *p)
@@ -186,7 +189,7 @@ static u32 finish(struct fl_pager *p, struct out *o, bool written)
 u32 fl_shmem_reclaim(struct fl_pager *p, u32 want)
 {
 	struct out o;
-	u32 freed = 0;
+	u32 freed = 0, refused = 0;
 
 	while (p->shmem_area && freed < want && !p->quiesce && begin(p, &o, want - freed)) {
 		bool gone = unmap(p, o.s, o.index, o.n), written = false;
@@ -208,7 +211,8 @@ u32 fl_shmem_reclaim(struct fl_pager *p, u32 want)
 		got = finish(p, &o, written);
 		fl_io_ended(p);
 		freed += got;
-		if (!got)
+		refused = got ? 0 : refused + 1;
+		if (refused == REFUSALS)
 			break;
 	}
 	return freed;

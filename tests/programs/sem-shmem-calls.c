@@ -106,6 +106,17 @@ static void second_view_of_locked(void)
 	say("locked ok\n");
 }
 
+/* What is locked stays; all else of it has to go. */
+static void locked_in_part(void)
+{
+	if (mlock(pressure, PAGE) == 0) {
+		press();
+		press();
+		CHECK(munlock(pressure, PAGE) == 0, "munlock");
+	}
+	say("locked in part ok\n");
+}
+
 /* A child that was not given the memory does not keep it. Asked of the file behind it: is it
  * still there? The system's count would be that of all others too. */
 static void memory_that_a_child_has_not(void)
@@ -155,6 +166,7 @@ int main(int argc, char **argv)
 	advice_for_a_part();
 	numbers_of_a_child();
 	second_view_of_locked();
+	locked_in_part();
 	memory_that_a_child_has_not();
 	return 0;
 }
