@@ -3,6 +3,9 @@
 # working directory, no System V memory; after a normal end and after kills.
 # shellcheck disable=SC2016 # the inner shells expand
 set -u
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+own_shared_memory "$@" # others make System V objects at the same time
 # shellcheck source=tests/cli/common.sh
 . "$(dirname "$0")/common.sh"
 

@@ -11,6 +11,14 @@ long=$tmp/a/folder/with/a/name/that/does/not/fit/into/eighty/columns
 mkdir -p "$long"
 head -c 8192 /dev/zero >"$long/the-file"
 
+# A huge page for as long as this takes, where there is none and it may be asked for.
+pool=/proc/sys/vm/nr_hugepages
+pages=$(cat $pool 2>/dev/null)
+give_back() { echo 0 >$pool; }
+if [ "${pages:-1}" -eq 0 ] && echo 1 2>/dev/null >$pool; then
+	at_exit give_back
+fi
+
 # Each kind of memory, then "KIND=ADDRESS" of what could be mapped, in hexadecimal.
 cat >"$tmp/kinds.py" <<-'PY'
 	import ctypes, mmap, os, sys
