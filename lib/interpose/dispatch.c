@@ -25,7 +25,6 @@ static fl_hook *hook_of(long nr)
 	case SYS_munlockall: return fl_hook_munlockall;
 	case SYS_shmat:
 	case SYS_shmdt:
-	case SYS_remap_file_pages:
 	case SYS_io_setup:
 	case SYS_io_destroy: return fl_hook_other;
 	case SYS_execve:
@@ -44,6 +43,7 @@ static fl_hook *hook_of(long nr)
 	case SYS_statx: return fl_hook_statx;
 	case SYS_getdents64: return fl_hook_getdents64;
 	case SYS_ioctl: return fl_hook_ioctl;
+	case SYS_remap_file_pages: return fl_hook_remap_file_pages;
 	case SYS_close: return fl_hook_close;
 	case SYS_close_range: return fl_hook_close_range;
 	default: return NULL;

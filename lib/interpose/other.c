@@ -23,7 +23,7 @@ static void attached(int id, u64 at)
 	fl_mm_unmap(&fl.pager.mm, at, end);
 }
 
-/* shmat, shmdt, remap_file_pages, io_setup, io_destroy: rare, and told best by
+/* shmat, shmdt, io_setup, io_destroy: rare, and told best by
  * /proc/self/maps. */
 enum fl_action fl_hook_other(struct fl_call *c)
 {
