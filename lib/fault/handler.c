@@ -152,8 +152,8 @@ void fl_handler_run(void *handler)
 	struct fl_pager *p = h->pager;
 
 	fl_follow_start(&h->follow);
-	for (;;) {
-		struct pollfd fds[3] = {{.fd = -1}, {.fd = -1}, {.fd = -1}};
+	while (!__atomic_load_n(&h->stop, __ATOMIC_SEQ_CST)) {
+		struct pollfd fds[4] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {h->stop_fd, POLLIN, 0}};
 		struct timespec tick = {0, h->follow.tid ? FL_FOLLOW_IDLE_NS : SAMPLE_NS};
 		bool frozen = h->client_fd >= 0;
 
@@ -167,7 +167,7 @@ void fl_handler_run(void *handler)
 			if (p->reads.done) /* finished within submit: nothing will poll */
 				take_reads(h);
 		}
-		long n = fl_syscall(SYS_ppoll, fds, 3,
+		long n = fl_syscall(SYS_ppoll, fds, 4,
 			frozen || h->faults_since_sample || h->follow.tid ? &tick : NULL, NULL, 8);
 
 		if (frozen) {

@@ -19,6 +19,8 @@ struct fl_handler {
 						   connection to watch, or -1 */
 	int client_fd;				/* -1, or it holds the mm lock frozen */
 	u64 thaw_ns;
+	int stop_fd;				/* readable when the thread is to end; -1: none */
+	u32 stop;				/* it is, and kswapd's */
 	void (*sample)(struct fl_handler *h);	/* now and then, lock held */
 	u32 faults_since_sample;
 	u64 busy_cycles;	/* when it last had something to do */
@@ -27,7 +29,7 @@ struct fl_handler {
 	struct fl_follow follow;
 };
 
-/* Runs for ever. */
+/* Runs until it is stopped. */
 void fl_handler_run(void *handler);
 
 #endif

@@ -29,6 +29,8 @@ static fl_hook *hook_of(long nr)
 	case SYS_io_destroy: return fl_hook_other;
 	case SYS_execve:
 	case SYS_execveat: return fl_hook_exec;
+	case SYS_unshare:
+	case SYS_setns: return fl_hook_alone;
 	case SYS_vfork:
 	case SYS_sched_getaffinity:
 	case SYS_sched_setaffinity: return fl_hook_barrier;

@@ -27,7 +27,11 @@ fl_hook fl_hook_mmap, fl_hook_munmap, fl_hook_mremap, fl_hook_mprotect, fl_hook_
 	fl_hook_brk, fl_hook_clone, fl_hook_clone3, fl_hook_fork, fl_hook_mlock, fl_hook_munlock,
 	fl_hook_mlockall, fl_hook_munlockall, fl_hook_other, fl_hook_close, fl_hook_close_range,
 	fl_hook_barrier, fl_hook_dup, fl_hook_exit, fl_hook_exit_group, fl_hook_exec, fl_hook_stat,
-	fl_hook_statx, fl_hook_getdents64, fl_hook_ioctl, fl_hook_remap_file_pages, fl_hook_process_madvise;
+	fl_hook_statx, fl_hook_getdents64, fl_hook_ioctl, fl_hook_remap_file_pages,
+	fl_hook_process_madvise, fl_hook_alone;
+
+/* task.c: how many threads the program has, 0 if /proc does not tell; lock held. */
+u32 fl_program_threads(void);
 
 /* exit-group.c: a process is made that lives in our address space; lock held. */
 void fl_mm_borrowed(u64 clone_flags);

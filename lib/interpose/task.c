@@ -72,6 +72,13 @@ static u32 count_ours(void)
 	return ours;
 }
 
+u32 fl_program_threads(void)
+{
+	struct stat st;
+
+	return fl_syscall(SYS_stat, "/proc/self/task", &st) < 0 ? 0 : (u32)st.st_nlink - 2 - count_ours();
+}
+
 /* Is it the folder? Then its links without our threads are in ret_links. */
 static bool is_task_folder(u64 dev, u64 ino, u64 *ret_links)
 {

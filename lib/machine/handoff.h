@@ -21,6 +21,7 @@ enum fl_fd {
 	FL_FD_UFFD_DEV,	/* /dev/userfaultfd, opened by who may */
 	FL_FD_UFFD,
 	FL_FD_CONTROL,
+	FL_FD_STOP,
 };
 
 /* The base for this process's limit of open files. */

@@ -25,6 +25,9 @@ struct fl_runtime fl;
 
 void fl_runtime_internal(u64 start, u64 end)
 {
+	for (u32 i = 0; i < fl.nr_internal; i++)
+		if (fl.internal[i].start == fl_page_down(start) && fl.internal[i].end == fl_page_up(end))
+			return; /* as it was before: a ring that is opened anew */
 	if (fl.nr_internal < FL_MAX_INTERNAL)
 		fl.internal[fl.nr_internal++] =
 			(struct fl_range){fl_page_down(start), fl_page_up(end), false};

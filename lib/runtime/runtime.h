@@ -72,6 +72,19 @@ int fl_start_handler(void);
 void fl_kick_kswapd(struct fl_pager *p);
 void fl_maybe_start_kswapd(void);
 
+/* threads.c: the handler's thread alone. Its tid, or -errno. */
+int fl_start_handler_thread(void);
+
+/* pause.c: with the mm lock held, for a program that has one thread. */
+struct fl_pause {
+	void *robust; /* the calling thread's own */
+	size_t robust_bytes;
+	bool kswapd;
+};
+/* Ends our threads; false: they cannot be. The lock is let go meanwhile. */
+bool fl_threads_end(struct fl_pause *pause);
+void fl_threads_again(const struct fl_pause *pause);
+
 /* last.c: a thread of the program is about to leave. No lock held. */
 void fl_runtime_left(u32 tid, int status);
 /* kswapd: ends the process when none is left; else when to look again, 0: no need to. */

@@ -5,6 +5,7 @@
 #include "machine/handoff.h"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <time.h>
 
 /* With fewer frames than this a process is not worth asking for any. */
@@ -27,10 +28,29 @@ static void handler(void *arg)
 	fl_handler_run(arg);
 }
 
+int fl_start_handler_thread(void)
+{
+	long r = fl_thread_start(fl.handler_stack, handler, &fl.handler, "fl-fault");
+
+	fl.handler_tid = r < 0 ? 0 : (u32)r;
+	fl.kswapd_tid = 0; /* there is none yet */
+	return (int)r;
+}
+
+/* By which the handler is told to end; in its own table too, so it is made before. */
+static int make_stop_fd(void)
+{
+	long fd;
+
+	if (fl.pager.machine.self->files_of)
+		return -1; /* the number of it is the parent's */
+	fd = fl_syscall(SYS_eventfd2, 0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return fd < 0 ? -1 : fl_fd_place(fl.fd_base, FL_FD_STOP, (int)fd, true);
+}
+
 int fl_start_handler(void)
 {
 	struct fl_handler *h = &fl.handler;
-	long r;
 
 	h->pager = &fl.pager;
 	h->uffd = &fl.uffd;
@@ -38,6 +58,8 @@ int fl_start_handler(void)
 	h->control_fd = fl.pager.machine.self->files_of ? -1 : fl_control_open();
 	h->control = fl_control_serve;
 	h->client_fd = -1;
+	h->stop = 0;
+	h->stop_fd = make_stop_fd();
 	h->sample = fl_sample;
 	h->faults_since_sample = 0;
 	/* threads other than this one are not inherited by a child */
@@ -45,10 +67,7 @@ int fl_start_handler(void)
 		fl_follow_thread(&h->follow, &fl.arena, fl_tcb(), 0, fl_gettid());
 	else
 		fl_follow_only(&h->follow, fl_tcb(), fl_gettid());
-	r = fl_thread_start(fl.handler_stack, handler, h, "fl-fault");
-	fl.handler_tid = r < 0 ? 0 : (u32)r;
-	fl.kswapd_tid = 0; /* not inherited */
-	return (int)r;
+	return fl_start_handler_thread();
 }
 
 static void kswapd(void *arg)
@@ -63,7 +82,7 @@ static void kswapd(void *arg)
 	fl.writes.ops->open(&fl.writes, p->machine.swap_fd);
 	p->queue_opened(p, &fl.writes);
 	fl_unlock(&p->lock);
-	for (;;) {
+	while (!__atomic_load_n(&fl.handler.stop, __ATOMIC_SEQ_CST)) {
 		u32 seq = __atomic_load_n(&self->doorbell, __ATOMIC_ACQUIRE);
 		u64 wait = fl_kswapd_round(p, &fl.writes), look = fl_runtime_look();
 

@@ -116,7 +116,7 @@ static void namespace_ends(void)
 		for (int i = 0; i < 4; i++)
 			if (!fork_checked())
 				for (;;)
-					fill(base, pages, 7);
+					fill(base, pages, 7); /* with threads that are new */
 		expect(base, pages, 1);
 		_exit(0);
 	}
@@ -142,9 +142,13 @@ static void others(void)
 	reap(pid);
 	pid = fork_checked();
 	if (!pid) {
-		if (unshare(CLONE_NEWUSER) < 0)
-			_exit(0); /* switched off on this machine */
+		/* only for a process that has one thread; in it nobody is mapped who may do it again */
+		CHECK(unshare(CLONE_NEWUSER) == 0, "unshare of a user namespace");
+		CHECK(unshare(CLONE_NEWUSER) < 0 && errno == EPERM, "unshare of another");
 		expect(base, pages, 1);
+		fill(base, pages, 7); /* with threads that are new */
+		expect(base, pages, 7);
+		fill(base, pages, 1);
 		short_children();
 		_exit(0);
 	}
