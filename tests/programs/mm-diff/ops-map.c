@@ -105,6 +105,13 @@ static void op_length(struct worker *w, const struct op *op)
 {
 	char *p = mmap(NULL, (size_t)op->arg2, RW, (int)op->arg, -1, 0);
 
+	/* how many huge pages the machine has is not ours to say */
+	if ((op->arg & MAP_HUGETLB) && (p != MAP_FAILED || errno == ENOMEM)) {
+		note(w, " = as there are");
+		if (p != MAP_FAILED)
+			munmap(p, (size_t)op->arg2);
+		return;
+	}
 	if (p == MAP_FAILED) {
 		note_pointer(w, p);
 		return;
