@@ -35,8 +35,9 @@ static void op_fork(struct worker *w, const struct op *op)
 	pid_t pid;
 	ssize_t n;
 
+	/* where a region is, a child that lacks it (DONTFORK) may have something else */
 	for (int i = 0; i < SPANS; i++)
-		spans[i] = draw_span(w, 12);
+		spans[i] = draw_arena(w, 12);
 	log_flush(w);
 	flags = fcntl(w->socket[1], F_GETFL);
 	fcntl(w->socket[1], F_SETFL, flags & ~O_NONBLOCK);
