@@ -118,6 +118,9 @@ static long move(const struct fl_call *c, const struct fl_vma *vma)
 {
 	const u64 known = MREMAP_MAYMOVE | MREMAP_DONTUNMAP; /* without a place */
 
+	/* with DONTUNMAP the place is a wish, and judged by the kernel as one with FIXED */
+	if ((c->a[3] & MREMAP_DONTUNMAP) && c->a[4])
+		return fl_call_kernel(c);
 	return (c->a[3] & MREMAP_MAYMOVE) && !(c->a[3] & ~known) ? fl_place_mremap(c, vma) :
 								   fl_call_kernel(c);
 }

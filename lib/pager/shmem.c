@@ -60,13 +60,17 @@ static struct run around(const struct fl_pager *p, const struct fl_vma *vma, str
 /* Maps what is in memory; the page at va at least runs its threads again. */
 static void map(struct fl_pager *p, const struct run *r, u64 va)
 {
-	for (u32 done = 0; done < r->n;) {
+	/* a guard page (MADV_GUARD_INSTALL) would be mapped over, so that none but the faulting
+	 * page may be mapped where there are any */
+	u32 from = p->guards ? (u32)((va - r->va) / FL_PAGE_SIZE) : 0, to = p->guards ? from + 1 : r->n;
+
+	for (u32 done = from; done < to;) {
 		u64 at = r->va + done * FL_PAGE_SIZE;
 		int err;
-		u32 k = p->host->ops->map_shared(p->host, at, r->n - done, &err);
+		u32 k = p->host->ops->map_shared(p->host, at, to - done, &err);
 
 		done += k;
-		if (done == r->n || (k && !err))
+		if (done == to || (k && !err))
 			continue;
 		if (err == -EFAULT) /* dropped by a call that no hook saw: zeros from now on */
 			fl_shmem_clear(&p->machine, entry(p, r, done));
