@@ -167,7 +167,7 @@ int fl_config_set(struct fl_config *c, const char *key, const char *value, char 
 		const char *key;
 		bool *flag;
 	} flags[] = {{"quiet", &c->quiet}, {"strict", &c->strict}, {"copy-only", &c->copy_only},
-		{"no-randomize", &c->no_randomize}};
+		{"no-randomize", &c->no_randomize}, {"page-shared", &c->page_shared}};
 
 	for (size_t i = 0; i < fl_array_size(keys); i++)
 		if (!strcmp(key, keys[i].key))

@@ -29,6 +29,7 @@ struct fl_config {
 	u32 layout;		/* enum fl_layout */
 	bool no_randomize;	/* no random offsets in the layout */
 	bool quiet, strict;
+	bool page_shared;	/* shared anonymous memory is within the budget, too */
 	bool copy_only;		/* do without UFFDIO_MOVE, as on kernels before 6.8 */
 	u8 fault_around_order;	/* log2 of the pages mapped at a first touch */
 	char swap_path[FL_PATH_MAX];	/* directory or file; empty: $TMPDIR, /tmp */

@@ -27,7 +27,8 @@ static bool is_ours(u64 flags)
  * to us. */
 static bool is_shared(u64 flags)
 {
-	return (flags & MAP_ANONYMOUS) && (flags & MAP_TYPE) == MAP_SHARED &&
+	return fl.pager.machine.t->config.page_shared && (flags & MAP_ANONYMOUS) &&
+		(flags & MAP_TYPE) == MAP_SHARED &&
 		!(flags & (MAP_HUGETLB | MAP_LOCKED)) && !fl.mlock_future;
 }
 

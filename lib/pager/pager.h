@@ -76,6 +76,8 @@ struct fl_pager {
 	u32 pageout;		/* pages that the program wants out: MADV_PAGEOUT */
 	u32 shed;		/* shared pages given up that others have still: shed.h */
 	u64 shmem_area;		/* our own view of shared memory: shmem.h; 0: none yet */
+	u64 shmem_next;		/* where the block filled last has ended */
+	u32 shmem_run;		/* how long such blocks have been */
 	void *shmem_bounce;	/* FL_SHMEM_CLUSTER pages, made at first need */
 	struct fl_io *shed_io;	/* the request that writes such, NULL: none */
 	u32 leaving[FL_MAX_LEAVING], nr_leaving; /* threads on their way out */

@@ -95,10 +95,22 @@ static void resident(struct fl_pager *p, u64 *e, u32 f)
 	__atomic_store_n(e, fl_shmem_make(FL_SHMEM_RESIDENT, f) | FL_SHMEM_YOUNG, __ATOMIC_RELEASE);
 }
 
+/* How many pages to fill for one fault. Under pressure memory that nobody asked for costs an
+ * eviction; but where faults follow each other it will be asked for. */
+static u32 block(struct fl_pager *p, u64 va)
+{
+	u64 ahead = va - p->shmem_next;
+
+	p->shmem_run = ahead <= FL_PAGE_SIZE ? fl_min(2 * p->shmem_run + 2, FL_SHMEM_CLUSTER) : 2;
+	if (fl_frames_available(p) >= 2 * p->high)
+		return FL_SHMEM_CLUSTER;
+	return p->shmem_run >= FL_SHMEM_CLUSTER ? FL_SHMEM_CLUSTER : p->shmem_run >= 4 ? 4 : 2;
+}
+
 static enum fl_fault_result zero_fill(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
 	u64 va, u32 flags)
 {
-	u32 max = fl_frames_available(p) < 2 * p->high ? 2 : FL_SHMEM_CLUSTER, order = 0, got, f;
+	u32 max = block(p, va), order = 0, got, f;
 	struct run r = around(p, vma, s, va, max);
 
 	if (r.n == max) /* a block, aligned: its frames can be taken as one */
@@ -119,6 +131,7 @@ static enum fl_fault_result zero_fill(struct fl_pager *p, const struct fl_vma *v
 	}
 	for (u32 i = 0; i < r.n; i++)
 		resident(p, entry(p, &r, i), f + i);
+	p->shmem_next = r.va + r.n * FL_PAGE_SIZE;
 	map(p, &r, va);
 	fl_count(p, fault_around, r.n - 1);
 	return FL_FAULT_DONE;

@@ -87,6 +87,7 @@ static const struct {
 	{"layout", "", false},
 	{"layout", "bottom-up", false},
 	{"no-randomize", "", true},
+	{"page-shared", "", true},
 	{"nosuch", "1", false},
 	{"", "1", false},
 };
