@@ -15,6 +15,7 @@
 #define BREATHE_EVERY_NS 20000000u
 #define BREATH_NS	 50000u
 #define PAUSE_NS	 1000000u
+#define FEW_NS		 1000000u
 
 static void take_fault(struct fl_handler *h, const struct uffd_msg *m)
 {
@@ -152,11 +153,14 @@ void fl_handler_run(void *handler)
 	struct fl_pager *p = h->pager;
 
 	fl_follow_start(&h->follow);
+	h->nfds = FL_HANDLER_FDS;
 	while (!__atomic_load_n(&h->stop, __ATOMIC_SEQ_CST)) {
-		struct pollfd fds[4] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {h->stop_fd, POLLIN, 0}};
+		struct pollfd fds[FL_HANDLER_FDS] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {h->stop_fd, POLLIN, 0}};
 		struct timespec tick = {0, h->follow.tid ? FL_FOLLOW_IDLE_NS : SAMPLE_NS};
-		bool frozen = h->client_fd >= 0;
+		bool frozen = h->client_fd >= 0, few = h->nfds < 3;
 
+		if (few) /* what is not waited for is looked after */
+			tick.tv_nsec = FEW_NS;
 		if (frozen) {
 			fds[0] = (struct pollfd){h->client_fd, POLLIN, 0};
 		} else {
@@ -167,22 +171,29 @@ void fl_handler_run(void *handler)
 			if (p->reads.done) /* finished within submit: nothing will poll */
 				take_reads(h);
 		}
-		long n = fl_syscall(SYS_ppoll, fds, 4,
-			frozen || h->faults_since_sample || h->follow.tid ? &tick : NULL, NULL, 8);
+		long n = fl_syscall(SYS_ppoll, fds, h->nfds,
+			few || frozen || h->faults_since_sample || h->follow.tid ? &tick : NULL, NULL, 8);
 
+		/* more than the program's limit of open files, which may be 0 */
+		if (n == -EINVAL && h->nfds) {
+			h->nfds--;
+			continue;
+		}
 		if (frozen) {
 			thaw_when_done(h, n > 0);
 			continue;
 		}
-		if (n == 0) {
+		if (n == 0 && !few) {
 			quiet(h);
 			continue;
 		}
-		if (fds[0].revents)
+		if (fds[0].revents || !h->nfds)
 			take_faults(h);
 		breathe(h);
 		if (p->reads.in_flight)
 			take_reads(h);
+		if (n == 0)
+			quiet(h);
 		if (fds[1].revents)
 			h->client_fd = h->control(h);
 	}

@@ -11,6 +11,9 @@
 #include "fault/uffd.h"
 #include "pager/pager.h"
 
+/* userfaultfd, control socket, reads, stop_fd: the last are done without first */
+#define FL_HANDLER_FDS 4
+
 struct fl_handler {
 	struct fl_pager *pager;
 	struct fl_uffd *uffd;
@@ -19,6 +22,7 @@ struct fl_handler {
 						   connection to watch, or -1 */
 	int client_fd;				/* -1, or it holds the mm lock frozen */
 	u64 thaw_ns;
+	u32 nfds;				/* descriptors that ppoll(2) takes */
 	int stop_fd;				/* readable when the thread is to end; -1: none */
 	u32 stop;				/* it is, and kswapd's */
 	void (*sample)(struct fl_handler *h);	/* now and then, lock held */

@@ -56,7 +56,7 @@ bool fl_threads_end(struct fl_pause *pause)
 	struct fl_pager *p = &fl.pager;
 	u64 one = 1;
 
-	if (fl.handler.stop_fd < 0 || fl.mm_shared)
+	if (fl.handler.stop_fd < 0 || fl.handler.nfds < FL_HANDLER_FDS || fl.mm_shared)
 		return false;
 	fl_pager_wait_idle(p);
 	p->quiesce++;

@@ -66,6 +66,14 @@ static void no_descriptors_left(void)
 	setrlimit(RLIMIT_NOFILE, &none);
 }
 
+static void no_descriptors_at_all(void)
+{
+	struct rlimit none = {0, 0};
+
+	CHECK(setrlimit(RLIMIT_NOFILE, &none) == 0, "setrlimit");
+	push_out();
+}
+
 /* The limit is below the numbers that are Faultline's. */
 static void few_descriptors(void)
 {
@@ -147,6 +155,7 @@ int main(int argc, char **argv)
 	in_child("overwrites every descriptor", overwrite_descriptors);
 	in_child("changes user and directory", change_user);
 	in_child("has no descriptor left", no_descriptors_left);
+	in_child("may have no descriptor at all", no_descriptors_at_all);
 	in_child("forks and execs with few descriptors", few_descriptors);
 	in_child("new session, empty environment", new_session);
 	in_child("forks by system call", raw_fork);
