@@ -8,9 +8,9 @@
 #include "base/lock.h"
 #include "arch/x86_64/syscall.h"
 #include "base/log.h"
+#include "base/procfs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/futex.h>
 #include <time.h>
 
@@ -139,36 +139,34 @@ static char task_state(u32 tid, u64 *ret_start_ticks)
 {
 	char path[32], buf[512];
 	const char *at = NULL;
-	long fd, n;
+	char state;
+	long n;
 
 	fl_format(path, sizeof(path), "/proc/%u/stat", tid);
-	fd = fl_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return 0;
-	n = fl_syscall(SYS_read, fd, buf, sizeof(buf) - 1);
-	fl_syscall(SYS_close, fd);
-	buf[n > 0 ? n : 0] = 0;
+	n = fl_read_file(path, buf, sizeof(buf));
 	/* the state follows the last ')' of the name; the start is the 19th field behind it */
 	for (long i = n - 3; i > 0 && !at; i--)
 		if (buf[i] == ')')
 			at = &buf[i + 2];
 	if (!at)
 		return 0;
-	*ret_start_ticks = 0;
-	n = *at;
+	state = *at;
 	for (int field = 0; *at && field < 19; at++)
 		field += *at == ' ';
-	for (; *at >= '0' && *at <= '9'; at++)
-		*ret_start_ticks = *ret_start_ticks * 10 + (u64)(*at - '0');
-	return (char)n;
+	*ret_start_ticks = fl_read_number(&at);
+	return state;
+}
+
+static bool is_dead(char state)
+{
+	return state == 'Z' || state == 'X';
 }
 
 bool fl_task_is_zombie(u32 tid)
 {
 	u64 start;
-	char state = task_state(tid, &start);
 
-	return state == 'Z' || state == 'X';
+	return is_dead(task_state(tid, &start));
 }
 
 static u32 own_record, own_ns; /* as they stand in the word; 0: none */
@@ -199,11 +197,11 @@ bool fl_thread_is_gone_since(u32 tid, u64 by_ns)
 	u64 ticks, since_boot;
 	char state;
 
-	if (fl_thread_is_gone(tid))
+	if (fl_syscall(SYS_kill, tid, 0) == -ESRCH)
 		return true;
 	state = task_state(tid, &ticks);
-	if (!state)
-		return false;
+	if (!state || is_dead(state))
+		return is_dead(state);
 	fl_syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &mono);
 	fl_syscall(SYS_clock_gettime, CLOCK_BOOTTIME, &boot);
 	/* the one clock stands still where the machine sleeps */

@@ -1,10 +1,10 @@
 /* The fault handler's loop; see handler.h. */
 #include "fault/handler.h"
 #include "arch/x86_64/syscall.h"
+#include "base/procfs.h"
 #include "fault/uffd-compat.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <time.h>
@@ -12,9 +12,9 @@
 #define MESSAGES     16
 #define SAMPLE_EVERY 64	/* faults */
 #define SAMPLE_NS    100000000u
-#define BREATHE_EVERY_NS 20000000u
+#define BREATHE_EVERY_US 20000u
 #define BREATH_NS	 50000u
-#define PAUSE_NS	 1000000u
+#define PAUSE_US	 1000u
 #define FEW_NS		 1000000u
 
 static void take_fault(struct fl_handler *h, const struct uffd_msg *m)
@@ -81,19 +81,14 @@ static void take_reads(struct fl_handler *h)
 static bool others_run(void)
 {
 	char buf[64];
-	long fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/loadavg", O_RDONLY | O_CLOEXEC), n;
-	u32 field = 0, running = 0;
+	const char *at = buf;
 
-	if (fd < 0)
+	if (fl_read_file("/proc/loadavg", buf, sizeof(buf)) <= 0)
 		return true;
-	n = fl_syscall(SYS_read, fd, buf, sizeof(buf));
-	fl_syscall(SYS_close, fd);
-	for (long i = 0; i < n && buf[i] != '/'; i++) {
-		field += buf[i] == ' ';
-		if (field == 3 && buf[i] >= '0' && buf[i] <= '9')
-			running = running * 10 + (u32)(buf[i] - '0');
-	}
-	return running != 1;
+	/* three averages, then "running/all" */
+	for (u32 field = 0; *at && field < 3; at++)
+		field += *at == ' ';
+	return fl_read_number(&at) != 1;
 }
 
 /*
@@ -109,10 +104,10 @@ static void breathe(struct fl_handler *h)
 	const struct fl_machine *t = h->pager->machine.t;
 	u64 now = fl_cycles();
 
-	if (fl_cycles_to_ns(t, now - h->busy_cycles) > PAUSE_NS)
+	if (now - h->busy_cycles > PAUSE_US * t->cycles_per_us)
 		h->breath_cycles = now; /* it has just had a pause */
 	h->busy_cycles = now;
-	if (fl_cycles_to_ns(t, now - h->breath_cycles) < BREATHE_EVERY_NS)
+	if (now - h->breath_cycles < BREATHE_EVERY_US * t->cycles_per_us)
 		return;
 	if (others_run())
 		fl_syscall(SYS_nanosleep, &pause, NULL);

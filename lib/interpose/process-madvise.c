@@ -6,6 +6,7 @@
  */
 #include "interpose/hooks.h"
 #include "base/log.h"
+#include "base/procfs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,25 +26,17 @@ static bool is_self(long pidfd)
 	static const char key[] = "\nPid:\t";
 	char path[64], text[1024];
 	const char *at;
-	long fd, n;
-	u32 tid = 0;
 
 	if (pidfd <= PIDFD_SELF_FIRST)
 		return true;
 	fl_format(path, sizeof(path), "/proc/self/fdinfo/%d", (int)pidfd);
-	fd = fl_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = fl_syscall(SYS_read, fd, text, sizeof(text) - 1);
-	fl_syscall(SYS_close, fd);
-	text[n > 0 ? n : 0] = 0;
+	fl_read_file(path, text, sizeof(text));
 	for (at = text; *at && memcmp(at, key, sizeof(key) - 1); at++)
 		;
 	if (!*at)
 		return false;
-	for (at += sizeof(key) - 1; *at >= '0' && *at <= '9'; at++)
-		tid = tid * 10 + (u32)(*at - '0');
-	fl_format(path, sizeof(path), "/proc/self/task/%u", tid);
+	at += sizeof(key) - 1;
+	fl_format(path, sizeof(path), "/proc/self/task/%u", (u32)fl_read_number(&at));
 	return fl_syscall(SYS_faccessat, AT_FDCWD, path, 0) == 0;
 }
 

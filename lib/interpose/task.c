@@ -6,6 +6,7 @@
  * by device and inode, whatever the name it was asked for by.
  */
 #include "base/log.h"
+#include "base/procfs.h"
 #include "interpose/hooks.h"
 
 #include <fcntl.h>
@@ -15,68 +16,43 @@
 
 #define TASK_MODE 0555u /* what the stub of patch.c lets through */
 
-struct dirent64 {
-	u64 ino;
-	s64 off;
-	u16 reclen;
-	u8 type;
-	char name[];
-};
-
-static u32 number(const char *s)
-{
-	u32 n = 0;
-
-	for (; *s >= '0' && *s <= '9'; s++)
-		n = n * 10 + (u32)(*s - '0');
-	return n;
-}
-
 static bool is_our_own(u32 tid)
 {
 	return tid && (tid == fl.handler_tid || tid == fl.kswapd_tid);
 }
 
 /* Also the kernel's threads that work for our io_uring: they are named after who has it. */
-static bool is_ours(const char *name)
+static bool is_ours(u32 tid)
 {
 	static const char worker[] = "iou-wrk-";
 	char path[64], comm[32];
-	long fd, n;
+	const char *of = comm + sizeof(worker) - 1;
 
-	if (is_our_own(number(name)))
+	if (is_our_own(tid))
 		return true;
-	fl_format(path, sizeof(path), "/proc/self/task/%u/comm", number(name));
-	fd = fl_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return false;
-	n = fl_syscall(SYS_read, fd, comm, sizeof(comm) - 1);
-	fl_syscall(SYS_close, fd);
-	comm[n > 0 ? n : 0] = 0;
-	return !memcmp(comm, worker, sizeof(worker) - 1) && is_our_own(number(comm + sizeof(worker) - 1));
+	fl_format(path, sizeof(path), "/proc/self/task/%u/comm", tid);
+	return fl_read_file(path, comm, sizeof(comm)) > (long)sizeof(worker) &&
+		!memcmp(comm, worker, sizeof(worker) - 1) && is_our_own((u32)fl_read_number(&of));
 }
 
 /* How many of the folder's entries are ours; lock held. */
 static u32 count_ours(void)
 {
-	char list[1024];
-	long fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC), n;
-	u32 ours = 0;
+	struct fl_tasks tasks;
+	u32 ours = 0, tid;
 
-	if (fd < 0)
+	if (fl_tasks_open(&tasks) < 0)
 		return fl.pager.machine.self->helpers;
-	while ((n = fl_syscall(SYS_getdents64, fd, list, sizeof(list))) > 0)
-		for (long at = 0; at < n; at += ((struct dirent64 *)(list + at))->reclen)
-			ours += is_ours(((struct dirent64 *)(list + at))->name);
-	fl_syscall(SYS_close, fd);
+	while ((tid = fl_tasks_next(&tasks)))
+		ours += is_ours(tid);
 	return ours;
 }
 
 u32 fl_program_threads(void)
 {
-	struct stat st;
+	u32 tasks = fl_nr_tasks();
 
-	return fl_syscall(SYS_stat, "/proc/self/task", &st) < 0 ? 0 : (u32)st.st_nlink - 2 - count_ours();
+	return tasks ? tasks - count_ours() : 0;
 }
 
 /* Is it the folder? Then its links without our threads are in ret_links. */
@@ -121,14 +97,17 @@ enum fl_action fl_hook_statx(struct fl_call *c)
 /* Takes our threads out of a list. The length that is left. */
 static long leave_out(char *list, long bytes)
 {
-	struct dirent64 *d;
+	struct fl_dirent *d;
 	long to = 0;
 
 	for (long at = 0; at < bytes; at += d->reclen) {
 		u16 reclen;
 
-		d = (struct dirent64 *)(list + at);
-		if (is_ours(d->name))
+		const char *name;
+
+		d = (struct fl_dirent *)(list + at);
+		name = d->name;
+		if (is_ours((u32)fl_read_number(&name)))
 			continue;
 		reclen = d->reclen;
 		memmove(list + to, d, reclen);

@@ -1,19 +1,11 @@
 /* Robust mutexes in shared memory; see robust.h. */
 #include "pager/robust.h"
 #include "arch/x86_64/syscall.h"
+#include "base/procfs.h"
 #include "pager/shmem.h"
 
-#include <fcntl.h>
 #include <linux/futex.h>
-#include <string.h>
 #include <sys/uio.h>
-
-struct dirent64 {
-	u64 ino, off;
-	u16 bytes;
-	u8 type;
-	char name[];
-};
 
 /* The pages that are asked about. */
 struct pages {
@@ -100,34 +92,17 @@ static void look_at_thread(struct fl_pager *p, struct pages *w, u32 tid)
 	}
 }
 
-static u32 number(const char *s)
-{
-	u32 n = 0;
-
-	for (; *s >= '0' && *s <= '9'; s++)
-		n = n * 10 + (u32)(*s - '0');
-	return n;
-}
-
 bool fl_robust_held(struct fl_pager *p, const struct fl_shmem *s, u32 index, u32 n, bool map_back)
 {
 	struct pages w = {s, index, n, map_back, false};
-	_Alignas(8) char buf[1024];
-	long fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	long got;
+	struct fl_tasks tasks;
+	u32 tid;
 
-	if (fd < 0) { /* without /proc there is the first thread at least */
+	if (fl_tasks_open(&tasks) < 0) { /* without /proc there is the first thread at least */
 		look_at_thread(p, &w, p->machine.self->pid);
 		return w.found;
 	}
-	while ((got = fl_syscall(SYS_getdents64, fd, buf, sizeof(buf))) > 0)
-		for (long at = 0; at < got;) {
-			struct dirent64 *d = (struct dirent64 *)(buf + at);
-
-			if (number(d->name))
-				look_at_thread(p, &w, number(d->name));
-			at += d->bytes;
-		}
-	fl_syscall(SYS_close, fd);
+	while ((tid = fl_tasks_next(&tasks)))
+		look_at_thread(p, &w, tid);
 	return w.found;
 }

@@ -9,20 +9,12 @@
  */
 #include "runtime/runtime.h"
 #include "arch/x86_64/syscall.h"
+#include "base/procfs.h"
 
-#include <sys/stat.h>
 #include <time.h>
 
 #define LOOK_NS 50000
 #define LOOKS	4000u
-
-/* All threads there are: a folder has a link for each in it, and two for itself. */
-static u64 tasks(void)
-{
-	struct stat st;
-
-	return fl_syscall(SYS_stat, "/proc/self/task", &st) < 0 ? 0 : st.st_nlink - 2;
-}
 
 /* The thread's descriptor table is gone with it, the ring with that; its mappings are ours. */
 static void forget_queue(struct fl_pager *p, struct fl_queue *q)
@@ -47,7 +39,7 @@ static void wait_until_alone(void)
 
 	while (!is_gone(fl.handler_tid) || !is_gone(fl.kswapd_tid))
 		fl_syscall(SYS_nanosleep, &look, NULL);
-	for (u32 i = 0; i < LOOKS && tasks() > 1; i++)
+	for (u32 i = 0; i < LOOKS && fl_nr_tasks() > 1; i++)
 		fl_syscall(SYS_nanosleep, &look, NULL);
 }
 

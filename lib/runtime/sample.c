@@ -10,36 +10,9 @@
  */
 #include "runtime/runtime.h"
 #include "arch/x86_64/entry.h"
-#include "arch/x86_64/syscall.h"
+#include "base/procfs.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-
-static u64 number(const char **s)
-{
-	u64 v = 0;
-
-	while (**s == ' ')
-		++*s;
-	for (; **s >= '0' && **s <= '9'; ++*s)
-		v = v * 10 + (u64)(**s - '0');
-	return v;
-}
-
-/* The file's beginning, as a string. Its length, 0 if there is none. */
-static u32 read_file(const char *path, char *buf, u32 size)
-{
-	long fd = fl_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC), n;
-
-	if (fd < 0)
-		return 0;
-	n = fl_syscall(SYS_read, fd, buf, size - 1);
-	fl_syscall(SYS_close, fd);
-	n = n > 0 ? n : 0;
-	buf[n] = 0;
-	return (u32)n;
-}
 
 static u64 anon_pages(void)
 {
@@ -47,11 +20,11 @@ static u64 anon_pages(void)
 	const char *s = buf;
 	u64 resident, shared;
 
-	if (!read_file("/proc/self/statm", buf, sizeof(buf)))
+	if (fl_read_file("/proc/self/statm", buf, sizeof(buf)) <= 0)
 		return 0;
-	number(&s);
-	resident = number(&s);
-	shared = number(&s);
+	fl_read_number(&s);
+	resident = fl_read_number(&s);
+	shared = fl_read_number(&s);
 	return resident > shared ? resident - shared : 0;
 }
 
@@ -68,35 +41,33 @@ static u64 bookkeeping_bytes(void)
 static void sample_comm(struct fl_proc *self)
 {
 	char comm[32];
-	u32 n = read_file("/proc/self/comm", comm, sizeof(comm));
+	long n = fl_read_file("/proc/self/comm", comm, sizeof(comm));
 
-	if (!n)
+	if (n <= 0)
 		return;
 	if (comm[n - 1] == '\n')
 		comm[--n] = 0;
-	n = fl_min(n, (u32)sizeof(self->comm) - 1);
+	n = fl_min(n, (long)sizeof(self->comm) - 1);
 	memcpy(self->comm, comm, n);
 	self->comm[n] = 0;
 }
 
 /*
  * The kernel's mm_users, but for processes that borrow the memory (vfork, clone
- * with CLONE_VM): they are processes of their own in every list. A folder has a link
- * for each folder in it, and two for itself.
+ * with CLONE_VM): they are processes of their own in every list.
  */
 static void sample_threads(struct fl_pager *p)
 {
 	struct fl_proc *self = p->machine.self;
-	u32 others = 2 + self->helpers;
-	struct stat st;
+	u32 others = self->helpers, tasks = fl_nr_tasks();
 
-	if (fl_syscall(SYS_stat, "/proc/self/task", &st) < 0)
+	if (!tasks)
 		return;
 	/* the first thread stays in the list when it has left before the others */
 	others += fl.first_left && fl_task_is_zombie(self->pid);
-	if (st.st_nlink <= others)
+	if (tasks <= others)
 		return;
-	p->mm.mm_users = (u32)st.st_nlink - others;
+	p->mm.mm_users = tasks - others;
 	fl_proc_threads(self, p->mm.mm_users);
 }
 
