@@ -187,8 +187,8 @@ struct fl_io *fl_io_get(struct fl_pager *p);
 /* A request has ended: takes it back, and wakes who waits for the last one. */
 void fl_io_end(struct fl_pager *p, struct fl_io *io);
 void fl_io_ended(struct fl_pager *p); /* the same of one without a request */
-/* Reads a swapped page into to at once, lock held. 0 or -errno. */
-int fl_pager_read_slot_now(struct fl_pager *p, u32 slot, void *to);
+/* Reads n swapped pages that lie side by side into to at once. 0 or -errno. */
+int fl_pager_read_slots_now(struct fl_pager *p, u32 slot, u32 n, void *to);
 
 /* evict.c */
 /* Frees up to want frames; writes are submitted to q and finished with the

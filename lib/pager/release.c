@@ -34,7 +34,7 @@ static int page_back(struct fl_pager *p, struct fl_vma *vma, u64 va, u64 pte, bo
 	case FL_PTE_ZERO:
 		return drop_zeros ? 0 : put(p, va, p->zeros);
 	case FL_PTE_SWAP:
-		r = fl_pager_read_slot_now(p, payload, buf);
+		r = fl_pager_read_slots_now(p, payload, 1, buf);
 		return r < 0 ? r : put(p, va, buf);
 	case FL_PTE_SOFT:
 		if (fl_pager_map_run(p, vma, va, payload, 1, false) != 1)

@@ -229,7 +229,7 @@ static void keep(struct fl_pager *p, struct fl_shmem *s, u32 index)
 		*e = fl_shmem_make(FL_SHMEM_RESIDENT, slot);
 	if (fl_shmem_state(*e) != FL_SHMEM_SWAP && fl_shmem_state(*e) != FL_SHMEM_IN)
 		return;
-	if (fl_pager_read_slot_now(p, slot, p->zeros) < 0)
+	if (fl_pager_read_slots_now(p, slot, 1, p->zeros) < 0)
 		p->dead(p, "the swap file cannot be read");
 	memcpy((void *)fl_shmem_view(p, s, index), p->zeros, FL_PAGE_SIZE);
 	__atomic_store_n(e, 0, __ATOMIC_RELEASE);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/uio.h>
 
 struct fl_shmem *fl_shmem_of(const struct fl_pager *p, const struct fl_vma *vma)
 {
@@ -150,22 +149,11 @@ static u32 frames(struct fl_pager *p, u32 *ret, u32 n)
 	return i;
 }
 
-static int read_slots(struct fl_pager *p, u32 slot, u32 n)
-{
-	struct iovec iov = {p->shmem_bounce, n * FL_PAGE_SIZE};
-	long r;
-
-	do
-		r = fl_syscall(SYS_preadv, p->machine.swap_fd, &iov, 1, (u64)slot * FL_PAGE_SIZE, 0);
-	while (r == -EINTR);
-	return r == (long)iov.iov_len ? 0 : r < 0 ? (int)r : -EIO;
-}
-
 /*
  * Reads the page, and, where faults follow each other in the address space, those beside it
  * both in the object and in the swap file. Whether they are of use is never seen: they are
- * mapped with it. The lock of
- * shared memory is let go meanwhile; the mm lock is not, so this process does nothing else.
+ * mapped with it. The lock of shared memory is let go meanwhile; the mm lock is not, so this
+ * process does nothing else.
  */
 static enum fl_fault_result swap_in(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
 	u64 va, u32 flags)
@@ -195,7 +183,7 @@ static enum fl_fault_result swap_in(struct fl_pager *p, const struct fl_vma *vma
 		__atomic_store_n(entry(p, &r, i), fl_shmem_make_own(&p->machine, FL_SHMEM_IN, slot + i),
 			__ATOMIC_RELEASE);
 	fl_shmem_unlock(&p->machine);
-	if (read_slots(p, slot, r.n) < 0)
+	if (fl_pager_read_slots_now(p, slot, r.n, p->shmem_bounce) < 0)
 		p->dead(p, "the swap file cannot be read");
 	fl_count(p, pswpin, r.n);
 	fl_count(p, swapin_ios, 1);

@@ -65,7 +65,7 @@ static void go_native(struct fl_pager *p, int err)
 				(vma->flags & FL_VM_EXEC ? PROT_EXEC : 0);
 			if (!(vma->flags & FL_VM_WRITE))
 				fl_syscall(SYS_mprotect, va, FL_PAGE_SIZE, PROT_READ | PROT_WRITE);
-			if (fl_pager_read_slot_now(p, fl_pte_payload(*ptep), p->zeros) < 0)
+			if (fl_pager_read_slots_now(p, fl_pte_payload(*ptep), 1, p->zeros) < 0)
 				p->dead(p, "the swap file cannot be read");
 			memcpy((void *)va, p->zeros, FL_PAGE_SIZE);
 			if (!(vma->flags & FL_VM_WRITE))
