@@ -21,6 +21,25 @@ struct reader {
 	u32 have, at;
 };
 
+static int open_reader(struct reader *r)
+{
+	r->have = r->at = 0;
+	r->fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	if (r->fd < 0)
+		return (int)r->fd;
+	r->buf = fl_arena_alloc(&fl.arena, BUF_BYTES);
+	if (r->buf)
+		return 0;
+	fl_syscall(SYS_close, r->fd);
+	return -ENOMEM;
+}
+
+static void close_reader(struct reader *r)
+{
+	fl_syscall(SYS_close, r->fd);
+	fl_arena_free(&fl.arena, r->buf, BUF_BYTES);
+}
+
 /* One line without its newline, or NULL at the end. */
 static char *next_line(struct reader *r)
 {
@@ -219,25 +238,19 @@ static int enter_around_ours(struct fl_vma *line)
 
 int fl_map_at(u64 addr, struct fl_vma *ret)
 {
-	struct reader r = {.fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/maps",
-				   O_RDONLY | O_CLOEXEC)};
-	int err = -ENOENT;
+	struct reader r;
+	int err = open_reader(&r);
 	char *line;
 
-	if (r.fd < 0)
-		return (int)r.fd;
-	r.buf = fl_arena_alloc(&fl.arena, BUF_BYTES);
-	while (r.buf && err && (line = next_line(&r))) {
-		parse(line, ret);
-		if (ret->end > addr) {
-			err = ret->start <= addr ? 0 : -ENOENT;
-			break;
-		}
-	}
-	fl_syscall(SYS_close, r.fd);
-	if (r.buf)
-		fl_arena_free(&fl.arena, r.buf, BUF_BYTES);
-	return r.buf ? err : -ENOMEM;
+	if (err < 0)
+		return err;
+	do {
+		line = next_line(&r);
+		if (line)
+			parse(line, ret);
+	} while (line && ret->end <= addr);
+	close_reader(&r);
+	return line && ret->start <= addr ? 0 : -ENOENT;
 }
 
 void fl_resync_stacks(void)
@@ -253,16 +266,14 @@ void fl_resync_stacks(void)
 
 int fl_resync(bool adopt)
 {
-	struct reader r = {.fd = fl_syscall(SYS_openat, AT_FDCWD, "/proc/self/maps",
-				   O_RDONLY | O_CLOEXEC)};
+	struct reader r;
 	u64 last = 0;
 	char *line;
-	int err = 0;
+	int err = open_reader(&r);
 
-	if (r.fd < 0)
-		return (int)r.fd;
-	r.buf = fl_arena_alloc(&fl.arena, BUF_BYTES);
-	while (r.buf && !err && (line = next_line(&r))) {
+	if (err < 0)
+		return err;
+	while (!err && (line = next_line(&r))) {
 		struct fl_vma v;
 		const char *name = parse(line, &v);
 
@@ -279,11 +290,8 @@ int fl_resync(bool adopt)
 			last = v.end;
 		}
 	}
-	if (r.buf && !err)
+	if (!err)
 		drop(last, 1ull << 47);
-	fl_syscall(SYS_close, r.fd);
-	if (!r.buf)
-		return -ENOMEM;
-	fl_arena_free(&fl.arena, r.buf, BUF_BYTES);
+	close_reader(&r);
 	return err;
 }
