@@ -111,3 +111,15 @@ bool fl_any_managed(u64 start, u64 end)
 			return true;
 	return false;
 }
+
+u64 fl_first_hole(u64 start, u64 end)
+{
+	while (start < end) {
+		struct fl_vma *v = fl_vma_at(&fl.pager.mm, start);
+
+		if (!v)
+			return start;
+		start = v->end;
+	}
+	return end;
+}

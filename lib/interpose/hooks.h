@@ -90,4 +90,7 @@ void fl_future_populate(u64 start, u64 end);
 /* Is any page of the range managed? */
 bool fl_any_managed(u64 start, u64 end);
 
+/* Where the first hole of the range begins, or its end. */
+u64 fl_first_hole(u64 start, u64 end);
+
 #endif

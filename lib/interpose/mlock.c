@@ -34,19 +34,6 @@ static bool within_limit(u64 pages)
 		(data[0].effective >> CAP_IPC_LOCK & 1);
 }
 
-/* Where the first hole of the range begins, or its end. */
-static u64 first_hole(u64 start, u64 end)
-{
-	while (start < end) {
-		struct fl_vma *v = fl_vma_at(&fl.pager.mm, start);
-
-		if (!v)
-			return start;
-		start = v->end;
-	}
-	return end;
-}
-
 /* What would be locked in all if the range were. */
 static u64 pages_with(u64 start, u64 end)
 {
@@ -79,7 +66,7 @@ enum fl_action fl_hook_mlock(struct fl_call *c)
 	if (ret == 0)
 		stop = end;
 	else if (ret == -ENOMEM && within_limit(pages_with(start, end)))
-		stop = first_hole(start, end); /* what lies before it is locked */
+		stop = fl_first_hole(start, end); /* what lies before it is locked */
 	if (stop > start)
 		mark(start, stop, onfault);
 	fl_leave();
@@ -97,7 +84,7 @@ enum fl_action fl_hook_munlock(struct fl_call *c)
 		return fl_done(c, -ENOMEM);
 	ret = fl_call_kernel(c);
 	if (ret == -ENOMEM)
-		end = first_hole(start, end);
+		end = fl_first_hole(start, end);
 	if ((ret == 0 || ret == -ENOMEM) && end > start)
 		fl_mm_change(&fl.pager.mm, start, end, 0, LOCK_FLAGS);
 	fl_leave();

@@ -45,18 +45,6 @@ static void unregister(u64 start, u64 end)
 			fl_uffd_unregister(&fl.uffd, fl_max(v->start, start), fl_min(v->end, end));
 }
 
-static bool all_mapped(u64 start, u64 end)
-{
-	while (start < end) {
-		struct fl_vma *v = fl_vma_at(&fl.pager.mm, start);
-
-		if (!v)
-			return false;
-		start = v->end;
-	}
-	return true;
-}
-
 /* The VMAs of the mirror go elsewhere, piece by piece; what is new behind them is like the last. */
 static void move_vmas(u64 old, u64 bytes, u64 new, u64 new_bytes, bool keep_old)
 {
@@ -72,7 +60,7 @@ static void move_vmas(u64 old, u64 bytes, u64 new, u64 new_bytes, bool keep_old)
 	}
 }
 
-/* The mirror after a call that succeeded. Not any range of it: all_mapped(). */
+/* The mirror after a call that succeeded. There is no hole in the old range. */
 static void moved(u64 old, u64 old_bytes, u64 new, u64 new_bytes, bool keep_old)
 {
 	struct fl_pager *p = &fl.pager;
@@ -162,7 +150,7 @@ static long move_one(const struct fl_call *c, struct fl_range *ret_populate)
 	u64 flags = c->a[3];
 	struct fl_vma *v = fl_vma_at(&fl.pager.mm, old);
 	bool known = v && old_bytes && !(old & ~FL_PAGE_MASK) && old_bytes <= TASK_SIZE - old &&
-		all_mapped(old, old + old_bytes);
+		fl_first_hole(old, old + old_bytes) == old + old_bytes;
 	bool ours = known && (fl_any_managed(old, old + old_bytes) || fl_any_shared(old, old + old_bytes));
 	bool over_shared = (flags & MREMAP_FIXED) && fl_any_shared(c->a[4], c->a[4] + new_bytes);
 	bool locked = ours && new_bytes > old_bytes &&
