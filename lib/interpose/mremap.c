@@ -5,7 +5,7 @@
  * their state. The new range loses its registration and its pages' write
  * protection on the way: both are put back before the program knows the address.
  */
-#include "interpose/hooks.h"
+#include "interpose/filemap.h"
 
 #include "pager/shmem.h"
 
@@ -151,12 +151,22 @@ static long move_one(const struct fl_call *c, struct fl_range *ret_populate)
 	struct fl_vma *v = fl_vma_at(&fl.pager.mm, old);
 	bool known = v && old_bytes && !(old & ~FL_PAGE_MASK) && old_bytes <= TASK_SIZE - old &&
 		fl_first_hole(old, old + old_bytes) == old + old_bytes;
+	bool over_file = (flags & MREMAP_FIXED) && fl_any_filemap(c->a[4], c->a[4] + new_bytes);
 	bool ours = known && (fl_any_managed(old, old + old_bytes) || fl_any_shared(old, old + old_bytes));
 	bool over_shared = (flags & MREMAP_FIXED) && fl_any_shared(c->a[4], c->a[4] + new_bytes);
 	bool locked = ours && new_bytes > old_bytes &&
 		(v->flags & (FL_VM_LOCKED | FL_VM_LOCKONFAULT)) == FL_VM_LOCKED;
 	long ret;
 
+	/* where one VMA ends and another begins is the kernel's to know, of files */
+	if (known && v->end < old + old_bytes && fl_any_filemap(old, old + old_bytes)) {
+		fl_filemap_leave(old, old + old_bytes, false);
+		v = fl_vma_at(&fl.pager.mm, old);
+		ours = fl_any_managed(old, old + old_bytes);
+	} else if (ours && new_bytes > old_bytes && new_bytes <= TASK_SIZE &&
+		!fl_filemap_grow(v, old + old_bytes, new_bytes - old_bytes)) {
+		return -ENOMEM;
+	}
 	/* what is locked and grows is faulted in within the call, but for this */
 	if (locked)
 		fl_syscall(SYS_mlock2, old, old_bytes, 1 /* MLOCK_ONFAULT */);
@@ -182,6 +192,8 @@ static long move_one(const struct fl_call *c, struct fl_range *ret_populate)
 	}
 	if (over_shared)
 		fl_shmem_forget_unused(&fl.pager);
+	if (over_file || (ours && old_bytes > new_bytes))
+		fl_filemap_forget_unused();
 	return ret;
 }
 

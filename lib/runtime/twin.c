@@ -1,0 +1,98 @@
+/*
+ * The twin of a file that is mapped and managed: a read-only private mapping of it, in a range of
+ * our own that is reserved when the first is made. A child of a fork inherits it.
+ */
+#include "runtime/filemap.h"
+#include "arch/x86_64/syscall.h"
+#include "base/own.h"
+
+#include <sys/mman.h>
+
+#define AREA_BYTES (1ull << 40)
+#define NOTHING	   (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+
+static bool have_area(void)
+{
+	long r;
+
+	if (fl.twin_area)
+		return true;
+	r = fl_syscall(SYS_mmap, fl_own_hint(AREA_BYTES), AREA_BYTES, PROT_NONE, NOTHING, -1, 0);
+	if (fl_is_err(r))
+		return false;
+	fl_runtime_internal((u64)r, (u64)r + AREA_BYTES);
+	fl.twin_area = (u64)r;
+	return true;
+}
+
+static u64 twin_end(const struct fl_file *file)
+{
+	return file->twin + ((file->hi - file->lo) << FL_PAGE_SHIFT);
+}
+
+/* Free room in the area, or 0. */
+static u64 find_room(u64 bytes)
+{
+	u64 at = fl.twin_area;
+
+	for (const struct fl_file *f = fl.pager.files; f;) {
+		if (f->twin && f->twin < at + bytes && twin_end(f) > at) {
+			at = twin_end(f);
+			f = fl.pager.files;
+		} else {
+			f = f->next;
+		}
+	}
+	return at + bytes <= fl.twin_area + AREA_BYTES ? at : 0;
+}
+
+static void release(u64 at, u64 bytes)
+{
+	fl_syscall(SYS_mmap, at, bytes, PROT_NONE, NOTHING | MAP_FIXED, -1, 0);
+}
+
+bool fl_twin_cover(struct fl_file *file, int fd, u64 lo, u64 hi)
+{
+	struct fl_file old = *file;
+	u64 at, bytes;
+
+	if (file->twin && file->lo <= lo && file->hi >= hi)
+		return true;
+	if (file->twin) {
+		lo = fl_min(lo, file->lo);
+		hi = fl_max(hi, file->hi);
+	}
+	bytes = (hi - lo) << FL_PAGE_SHIFT;
+	at = bytes <= AREA_BYTES && have_area() ? find_room(bytes) : 0;
+	if (!at || fl_is_err(fl_syscall(SYS_mmap, at, bytes, PROT_READ,
+			   MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, lo << FL_PAGE_SHIFT)))
+		return false;
+	fl_twin_drop(&old);
+	file->twin = at;
+	file->lo = lo;
+	file->hi = hi;
+	return true;
+}
+
+bool fl_twin_grow(struct fl_file *file, u64 hi)
+{
+	u64 was = twin_end(file) - file->twin, bytes = (hi - file->lo) << FL_PAGE_SHIFT, at;
+
+	if (hi <= file->hi)
+		return true;
+	at = bytes <= AREA_BYTES ? find_room(bytes) : 0;
+	if (!at || fl_is_err(fl_syscall(SYS_mremap, file->twin, was, bytes,
+			   MREMAP_MAYMOVE | MREMAP_FIXED, at)))
+		return false;
+	release(file->twin, was);
+	file->twin = at;
+	file->hi = hi;
+	return true;
+}
+
+void fl_twin_drop(struct fl_file *file)
+{
+	if (file->twin)
+		release(file->twin, twin_end(file) - file->twin);
+	file->twin = 0;
+}
