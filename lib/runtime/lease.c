@@ -89,6 +89,9 @@ static enum fl_why open_leased(struct fl_handler *h, const char *path, struct fl
 	if (!is_local((u64)fs.f_type))
 		goto out;
 	why = FL_WHY_NO_LEASE;
+	/* that memfd_create(2) has opened it for writing the kernel does not count */
+	if (fs.f_type == TMPFS_MAGIC && !st.st_nlink)
+		goto out;
 	/* the owner first, or the signal would go to the program */
 	if (!have_signals(h) || fl_syscall(SYS_fcntl, fd, F_SETOWN_EX, &owner) < 0)
 		goto out;
