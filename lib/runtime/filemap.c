@@ -8,6 +8,9 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
+#ifndef MLOCK_ONFAULT
+#define MLOCK_ONFAULT 1
+#endif
 
 /* Each piece that goes back is a mapping of its own, and so is what stays between them; the kernel
  * allows 65530 of them, and the program wants some. */
@@ -28,8 +31,9 @@ static void advise_again(u64 flags, u64 start, u64 bytes)
 		fl_syscall(SYS_madvise, start, bytes, MADV_DONTFORK);
 	if (flags & FL_VM_DONTDUMP)
 		fl_syscall(SYS_madvise, start, bytes, MADV_DONTDUMP);
+	/* its pages are the kernel's to bring in: no fault of ours comes of it */
 	if (flags & FL_VM_LOCKED)
-		fl_syscall(SYS_mlock2, start, bytes, 1 /* MLOCK_ONFAULT */);
+		fl_syscall(SYS_mlock2, start, bytes, flags & FL_VM_LOCKONFAULT ? MLOCK_ONFAULT : 0);
 }
 
 /* The twin's pages take the place of ours. False if the kernel would not have it. */
