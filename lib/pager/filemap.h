@@ -32,6 +32,7 @@ struct fl_file {
 			 * to the file, and what is absent is the kernel's to read */
 	u32 asked;	/* threads that are about to map it */
 	bool noexec;	/* its file system forbids to execute it */
+	bool used;	/* of fl_filemap_forget_unused */
 };
 
 struct fl_file *fl_file_find(const struct fl_pager *p, u64 dev, u64 ino);

@@ -229,23 +229,19 @@ bool fl_any_filemap(u64 start, u64 end)
 	return false;
 }
 
-static bool is_used(const struct fl_file *file)
-{
-	struct fl_vma *vma;
-
-	fl_for_each_vma(&fl.pager.mm, vma)
-		if (fl_is_filemap(vma) && vma->dev == file->dev && vma->ino == file->ino)
-			return true;
-	return false;
-}
-
 void fl_filemap_forget_unused(void)
 {
-	struct fl_file *next;
+	struct fl_file *file, *next;
+	struct fl_vma *vma;
 
-	for (struct fl_file *file = fl.pager.files; file; file = next) {
+	for (file = fl.pager.files; file; file = file->next)
+		file->used = false;
+	fl_for_each_vma(&fl.pager.mm, vma)
+		if (fl_is_filemap(vma))
+			fl_file_find(&fl.pager, vma->dev, vma->ino)->used = true;
+	for (file = fl.pager.files; file; file = next) {
 		next = file->next;
-		if (!is_used(file))
+		if (!file->used)
 			fl_lease_drop(file);
 	}
 }

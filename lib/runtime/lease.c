@@ -27,6 +27,7 @@
 #define EXFAT_MAGIC  0x2011bab0
 #define SQUASHFS_MAGIC_ 0x73717368
 #define NOEXEC	     8 /* ST_NOEXEC of statvfs(3) */
+#define FILES_MAX    256u /* at once: they are in a list that every fault on one goes through */
 
 struct fl_lease_request {
 	struct fl_lease_request *next;
@@ -109,6 +110,15 @@ out:
 	return why;
 }
 
+static bool too_many(const struct fl_pager *p)
+{
+	u32 n = 0;
+
+	for (const struct fl_file *file = p->files; file; file = file->next)
+		n++;
+	return n >= FILES_MAX;
+}
+
 static void take(struct fl_handler *h, struct fl_lease_request *rq)
 {
 	struct fl_file new = {.dev = rq->dev, .ino = rq->ino, .lease = -1}, *file;
@@ -119,7 +129,10 @@ static void take(struct fl_handler *h, struct fl_lease_request *rq)
 	rq->why = open_leased(h, path, &new);
 	fl_lock(&p->lock);
 	file = fl_file_find(p, rq->dev, rq->ino);
-	if (!rq->why && !file) {
+	if (!rq->why && !file && too_many(p)) {
+		fl_syscall(SYS_close, new.lease);
+		rq->why = FL_WHY_NO_ROOM;
+	} else if (!rq->why && !file) {
 		file = fl_arena_alloc(p->arena, sizeof(*file));
 		if (!file)
 			p->dead(p, "its own memory is full");

@@ -1,6 +1,8 @@
 /*
  * The twin of a file that is mapped and managed: a read-only private mapping of it, in a range of
  * our own that is reserved when the first is made. A child of a fork inherits it.
+ *
+ * Its pages can be moved away and be there still (MREMAP_DONTUNMAP), of files since Linux 5.13.
  */
 #include "runtime/filemap.h"
 #include "arch/x86_64/syscall.h"
@@ -43,12 +45,30 @@ static u64 find_room(u64 bytes)
 			f = f->next;
 		}
 	}
-	return at + bytes <= fl.twin_area + AREA_BYTES ? at : 0;
+	return at + bytes < fl.twin_area + AREA_BYTES ? at : 0; /* the last page is for can_return */
 }
 
 static void release(u64 at, u64 bytes)
 {
 	fl_syscall(SYS_mmap, at, bytes, PROT_NONE, NOTHING | MAP_FIXED, -1, 0);
+}
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+/* Does this kernel move pages of a file and leave the mapping? Tried once. */
+static bool can_return(u64 twin)
+{
+	static enum { UNKNOWN, YES, NO } known;
+	u64 to = fl.twin_area + AREA_BYTES - FL_PAGE_SIZE;
+
+	if (known == UNKNOWN) {
+		known = fl_is_err(fl_syscall(SYS_mremap, twin, FL_PAGE_SIZE, FL_PAGE_SIZE,
+				MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to)) ? NO : YES;
+		release(to, FL_PAGE_SIZE);
+	}
+	return known == YES;
 }
 
 bool fl_twin_cover(struct fl_file *file, int fd, u64 lo, u64 hi)
@@ -63,10 +83,15 @@ bool fl_twin_cover(struct fl_file *file, int fd, u64 lo, u64 hi)
 		hi = fl_max(hi, file->hi);
 	}
 	bytes = (hi - lo) << FL_PAGE_SHIFT;
-	at = bytes <= AREA_BYTES && have_area() ? find_room(bytes) : 0;
-	if (!at || fl_is_err(fl_syscall(SYS_mmap, at, bytes, PROT_READ,
-			   MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, lo << FL_PAGE_SHIFT)))
+	at = bytes < AREA_BYTES && have_area() ? find_room(bytes) : 0;
+	if (!at)
 		return false;
+	if (fl_is_err(fl_syscall(SYS_mmap, at, bytes, PROT_READ,
+		    MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, lo << FL_PAGE_SHIFT)) ||
+		!can_return(at)) {
+		release(at, bytes);
+		return false;
+	}
 	fl_twin_drop(&old);
 	file->twin = at;
 	file->lo = lo;
@@ -80,7 +105,7 @@ bool fl_twin_grow(struct fl_file *file, u64 hi)
 
 	if (hi <= file->hi)
 		return true;
-	at = bytes <= AREA_BYTES ? find_room(bytes) : 0;
+	at = bytes < AREA_BYTES ? find_room(bytes) : 0;
 	if (!at || fl_is_err(fl_syscall(SYS_mremap, file->twin, was, bytes,
 			   MREMAP_MAYMOVE | MREMAP_FIXED, at)))
 		return false;
