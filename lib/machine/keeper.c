@@ -43,7 +43,9 @@ static const struct fl_proc *table;
 
 static bool owner_gone(u32 record)
 {
-	return table[record].state == FL_PROC_DEAD || fl_proc_is_gone(&table[record]);
+	const struct fl_proc *p = &table[record];
+
+	return p->state == FL_PROC_DEAD ? fl_proc_has_ended(p) : fl_proc_is_gone(p);
 }
 
 /* The word is not in a list of its own: it is the one that is being taken, for ever. */
@@ -114,6 +116,9 @@ bool fl_proc_is_gone(const struct fl_proc *p)
 		return true;
 	if (state == FL_PROC_LIVE && keeper == who.keeper_tid)
 		return false;
+	/* a child sets up what it needs before libc runs in it */
+	if (state == FL_PROC_NEW && keeper)
+		return false;
 	/* The keeper has not begun yet, or there is none, for want of threads: a child's
 	 * first thread marks nothing once libc has taken its robust list. Then numbers
 	 * tell, to those who understand them. */
@@ -123,4 +128,17 @@ bool fl_proc_is_gone(const struct fl_proc *p)
 		return new_is_gone(p);
 	return who.pid && who.keeper_tid &&
 		fl_syscall(SYS_tgkill, who.pid, who.keeper_tid, 0) == -ESRCH;
+}
+
+bool fl_proc_has_ended(const struct fl_proc *p)
+{
+	u32 keeper = __atomic_load_n(&p->keeper, __ATOMIC_ACQUIRE);
+	u64 here = fl_pid_namespace(false);
+
+	if (p->writer && !marked(&p->writer))
+		return false;
+	if (!keeper || (keeper & FUTEX_OWNER_DIED))
+		return true;
+	/* a child that went on without us: libc has taken its first thread's list */
+	return here && p->pid_ns == here && fl_thread_is_gone(keeper);
 }

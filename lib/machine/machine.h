@@ -45,6 +45,7 @@ struct fl_proc {
 	u32 maker;	/* thread that took the record */
 	u32 born;	/* child of a fork: its main thread, as soon as there is one */
 	u64 born_ns;	/* when it was there, as its parent says; 0: not yet */
+	u64 use;	/* which use of the record this is: no two have the same */
 	/* of a live one; changed together, by one store */
 	union {
 		struct {
@@ -151,6 +152,7 @@ struct fl_machine_view {
 	struct fl_machine *t;
 	int mem_fd, swap_fd;
 	struct fl_proc *procs, *self;
+	u64 use;		/* of self, when it was taken */
 	struct fl_shmem *shmems;
 	struct fl_buddy_arrays zone;
 	u16 *refs;		/* users of each frame */
@@ -194,7 +196,8 @@ void fl_proc_abandon(struct fl_machine_view *v, struct fl_machine_view *child);
  * before the child can run, and before a parent that is killed meanwhile is gone:
  * there is no moment at which the record seems to be nobody's. Where it cannot be
  * asked to, fl_proc_born makes that moment short. It also says when that was: the number
- * means the child only until it is used again.
+ * means the child only until it is used again. A child that has come and gone meanwhile
+ * leaves its record to others: then nothing is said.
  */
 u32 *fl_proc_born_at(struct fl_machine_view *child);
 void fl_proc_born(struct fl_machine_view *child, u32 pid);
@@ -266,6 +269,8 @@ void fl_proc_wait(struct fl_proc *p, u32 seen, u64 timeout_ns);
 
 /* Whether who the record names has ended, or become another program. */
 bool fl_proc_is_gone(const struct fl_proc *p);
+/* The same of one that is dead to the others, and may still run for a moment. */
+bool fl_proc_has_ended(const struct fl_proc *p);
 
 /* How many threads the program has. */
 void fl_proc_threads(struct fl_proc *p, u32 threads);

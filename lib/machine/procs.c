@@ -80,8 +80,9 @@ void fl_stats_fold(struct fl_proc_stats *to, const struct fl_proc_stats *from)
 		fl_max(to->bookkeeping_peak_bytes, from->bookkeeping_peak_bytes);
 }
 
-/* A free record, or the oldest of a dead process; at no point of this a killed caller
- * leaves one that is nobody's. proc_lock held. */
+/* A free record, or that of a dead process none of whose threads can name it any more, as
+ * the owner of a lock for one; at no point of this a killed caller leaves one that is
+ * nobody's. proc_lock held. */
 static struct fl_proc *take_record(struct fl_machine_view *v)
 {
 	struct fl_machine *t = v->t;
@@ -93,7 +94,8 @@ static struct fl_proc *take_record(struct fl_machine_view *v)
 		for (u32 i = 0; i < FL_NR_PROCS && !p; i++) {
 			if (fl_proc_is_gone(&v->procs[i]))
 				release_held(v, &v->procs[i]);
-			if (v->procs[i].state == FL_PROC_DEAD || v->procs[i].state == FL_PROC_FREE)
+			if (v->procs[i].state == FL_PROC_FREE ||
+				(v->procs[i].state == FL_PROC_DEAD && fl_proc_has_ended(&v->procs[i])))
 				p = &v->procs[i];
 		}
 		if (!p)
@@ -103,11 +105,11 @@ static struct fl_proc *take_record(struct fl_machine_view *v)
 		memset(p, 0, sizeof(*p));
 	}
 	p->maker = fl_gettid();
+	p->use = ++t->nr_seen;
 	p->helpers = 1; /* the keeper */
 	p->stats.start_ns = fl_now_ns();
 	__atomic_store_n(&p->state, FL_PROC_NEW, __ATOMIC_RELEASE);
 	t->nr_procs += p == &v->procs[t->nr_procs];
-	t->nr_seen++;
 	return p;
 }
 
@@ -116,6 +118,7 @@ static int use_record(struct fl_machine_view *v, struct fl_proc *p)
 	if (!fl_held_of(v, (u32)(p - v->procs), &v->held_frames))
 		return -ENOMEM;
 	v->self = p;
+	v->use = p->use;
 	v->held_slots = (u64 *)((char *)v->held_frames + v->t->held_slots_at);
 	return 0;
 }
@@ -209,12 +212,12 @@ u32 *fl_proc_born_at(struct fl_machine_view *child)
 
 void fl_proc_born(struct fl_machine_view *child, u32 pid)
 {
-	u32 written = __atomic_load_n(fl_proc_born_at(child), __ATOMIC_ACQUIRE);
-
-	if (written && written != pid)
-		return; /* it has come and gone, and the record is somebody else's by now */
-	child->self->born_ns = fl_now_ns();
-	__atomic_store_n(fl_proc_born_at(child), pid, __ATOMIC_RELEASE);
+	fl_shlock(&child->t->proc_lock);
+	if (child->self->use == child->use) {
+		child->self->born_ns = fl_now_ns();
+		__atomic_store_n(fl_proc_born_at(child), pid, __ATOMIC_RELEASE);
+	}
+	fl_shunlock(&child->t->proc_lock);
 }
 
 void fl_proc_unmap_child(struct fl_machine_view *child)

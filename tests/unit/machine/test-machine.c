@@ -435,6 +435,82 @@ START_TEST(records_are_used_again)
 }
 END_TEST
 
+/* Every record has been used: from here on they are used again. */
+static void use_all_records(void)
+{
+	struct fl_machine_view child;
+
+	while (view.t->nr_procs < FL_NR_PROCS) {
+		ck_assert_int_eq(fl_proc_fork(&view, &child), 0);
+		fl_proc_abandon(&view, &child);
+	}
+}
+
+/* The child has come and gone before its parent says that there is one; the record is that
+ * of another child by then, which is still to be made. */
+START_TEST(late_parent_says_nothing_of_others)
+{
+	struct fl_machine_view early, late;
+	pid_t pid = fork();
+
+	if (!pid)
+		_exit(0);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	set_up(1 << 20);
+	use_all_records();
+	ck_assert_int_eq(fl_proc_fork(&view, &early), 0);
+	fl_proc_leave(&early);
+	ck_assert_int_eq(fl_proc_fork(&view, &late), 0);
+	ck_assert_ptr_eq(late.self, early.self);
+	fl_proc_born(&early, (u32)pid);
+	ck_assert_uint_eq(*fl_proc_born_at(&late), 0);
+	ck_assert_uint_eq(fl_machine_reap(&view), 0);
+	fl_proc_unmap_child(&early);
+	fl_proc_abandon(&view, &late);
+	check_empty();
+}
+END_TEST
+
+/* A process that has given all back has threads that may still have a lock: its record is
+ * not another's, and its locks are not free, before they are gone. */
+START_TEST(record_of_a_process_that_runs_is_not_used_again)
+{
+	struct fl_machine_view me, child;
+	int left[2];
+	char c;
+	pid_t pid;
+
+	set_up(1 << 20);
+	use_all_records();
+	ck_assert_int_eq(pipe(left), 0);
+	pid = fork();
+	if (!pid) {
+		if (fl_machine_open(&me, view.mem_fd, view.swap_fd) < 0 ||
+			fl_proc_enter(&me, (u32)getpid(), fl_gettid()) < 0)
+			_exit(1);
+		fl_proc_keep(&me);
+		fl_proc_leave(&me);
+		if (write(left[1], "", 1) != 1)
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	ck_assert_int_eq(read(left[0], &c, 1), 1);
+	ck_assert_uint_eq(view.procs[1].pid, pid);
+	ck_assert(!fl_proc_has_ended(&view.procs[1]));
+	ck_assert_int_eq(fl_proc_fork(&view, &child), 0);
+	ck_assert_ptr_ne(child.self, &view.procs[1]);
+	fl_proc_abandon(&view, &child);
+	kill(pid, SIGKILL);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+	ck_assert(fl_proc_has_ended(&view.procs[1]));
+	ck_assert_int_eq(fl_proc_fork(&view, &child), 0);
+	ck_assert_ptr_eq(child.self, &view.procs[1]);
+	fl_proc_abandon(&view, &child);
+	check_empty();
+}
+END_TEST
+
 START_TEST(exec_gives_back)
 {
 	struct fl_machine_view again;
@@ -540,6 +616,8 @@ int main(void)
 		{&fork_cut_short_is_cleaned_up},
 		{&number_in_use_again_is_not_the_child},
 		{&records_are_used_again},
+		{&late_parent_says_nothing_of_others},
+		{&record_of_a_process_that_runs_is_not_used_again},
 		{&exec_gives_back},
 		{&wrong_counts_are_found},
 		{&others_are_asked},
