@@ -90,7 +90,7 @@ bool fl_filemap_grow(const struct fl_vma *v, u64 end, u64 more)
 {
 	struct fl_file *file;
 
-	if (!fl_is_filemap(v))
+	if (!fl_is_filemap(v) || !more)
 		return true;
 	file = fl_file_find(&fl.pager, v->dev, v->ino);
 	return fl_twin_grow(file, fl_file_index(v, end) + (more >> FL_PAGE_SHIFT));

@@ -158,14 +158,14 @@ static long move_one(const struct fl_call *c, struct fl_range *ret_populate)
 		(v->flags & (FL_VM_LOCKED | FL_VM_LOCKONFAULT)) == FL_VM_LOCKED;
 	long ret;
 
-	/* where one VMA ends and another begins is the kernel's to know, of files */
-	if (known && v->end < old + old_bytes && fl_any_filemap(old, old + old_bytes)) {
+	/* where one VMA ends and another begins is the kernel's to know, of files; and what their
+	 * twins cannot follow is its own too */
+	if (ours && fl_any_filemap(old, old + old_bytes) &&
+		(v->end < old + old_bytes ||
+			!fl_filemap_grow(v, old + old_bytes, fl_max(new_bytes, old_bytes) - old_bytes))) {
 		fl_filemap_leave(old, old + old_bytes, false);
 		v = fl_vma_at(&fl.pager.mm, old);
 		ours = fl_any_managed(old, old + old_bytes);
-	} else if (ours && new_bytes > old_bytes && new_bytes <= TASK_SIZE &&
-		!fl_filemap_grow(v, old + old_bytes, new_bytes - old_bytes)) {
-		return -ENOMEM;
 	}
 	/* what is locked and grows is faulted in within the call, but for this */
 	if (locked)

@@ -14,7 +14,7 @@ struct fl_file *fl_file_find(const struct fl_pager *p, u64 dev, u64 ino)
 	return file;
 }
 
-static bool was_written(const struct fl_pager *p, u64 pte)
+bool fl_filemap_was_written(const struct fl_pager *p, u64 pte)
 {
 	return fl_pte_state(pte) != FL_PTE_NONE &&
 		!(fl_pte_has_frame(pte) &&
@@ -26,12 +26,13 @@ bool fl_filemap_unwritten(const struct fl_pager *p, u64 *start, u64 end, u64 *re
 	u64 at = *start, *ptep;
 
 	/* over those that were written */
-	for (; (ptep = fl_pt_next(&p->mm, &at, end)) && at == *start && was_written(p, *ptep);
+	for (; (ptep = fl_pt_next(&p->mm, &at, end)) && at == *start &&
+		fl_filemap_was_written(p, *ptep);
 		at += FL_PAGE_SIZE)
 		*start = at + FL_PAGE_SIZE;
 	if (*start >= end)
 		return false;
-	for (at = *start; (ptep = fl_pt_next(&p->mm, &at, end)) && !was_written(p, *ptep);)
+	for (at = *start; (ptep = fl_pt_next(&p->mm, &at, end)) && !fl_filemap_was_written(p, *ptep);)
 		at += FL_PAGE_SIZE;
 	*ret_end = fl_min(at, end);
 	return true;

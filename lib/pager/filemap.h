@@ -54,6 +54,9 @@ static inline u64 fl_file_twin(const struct fl_file *file, const struct fl_vma *
 	return file->twin + ((fl_file_index(vma, va) - file->lo) << FL_PAGE_SHIFT);
 }
 
+/* Is this the pte of a page that was written? */
+bool fl_filemap_was_written(const struct fl_pager *p, u64 pte);
+
 /* A fault at a page that is absent, and was never written. */
 enum fl_fault_result fl_filemap_fault(
 	struct fl_pager *p, struct fl_vma *vma, u64 va, u32 flags);

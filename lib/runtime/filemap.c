@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/uio.h>
 
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
@@ -73,6 +74,17 @@ static void give(const struct fl_file *file, const struct fl_vma *vma, u64 start
 	now_the_kernels(start, end);
 }
 
+/* Can the twin's page be written to? Not where the file was cut shorter since: such a page would be
+ * gone natively, whatever was written to it. The attempt makes it the twin's own. */
+static bool have_page(u64 twin)
+{
+	u64 zero = 0;
+	struct iovec local = {&zero, sizeof(zero)}, remote = {(void *)twin, sizeof(zero)};
+
+	return fl_syscall(SYS_process_vm_writev, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0) ==
+		(long)sizeof(zero);
+}
+
 /* One page that was written, wherever it is, to the twin. */
 static bool copy_to_twin(struct fl_pager *p, const struct fl_vma *vma, u64 va, u64 pte, void *twin)
 {
@@ -80,6 +92,8 @@ static bool copy_to_twin(struct fl_pager *p, const struct fl_vma *vma, u64 va, u
 
 	switch (fl_pte_state(pte)) {
 	case FL_PTE_PRESENT:
+		if (!p->host->ops->present(p->host, va))
+			return true; /* dropped by a system call that no hook saw */
 		return p->host->ops->fetch(p->host, twin, va, vma->flags & FL_VM_READ) == 0;
 	case FL_PTE_SOFT:
 		memcpy(twin, (void *)fl_slot_addr(p, payload), FL_PAGE_SIZE);
@@ -101,11 +115,13 @@ static bool copy_written(struct fl_pager *p, const struct fl_file *file, const s
 	u64 *ptep;
 
 	p->host->ops->protect(p->host, start, (end - start) >> FL_PAGE_SHIFT, true);
-	for (u64 va = start; (ptep = fl_pt_next(&p->mm, &va, end)); va += FL_PAGE_SIZE)
-		if (!(fl_pte_has_frame(*ptep) &&
-			    fl_page_has(p->pages.page[fl_pte_payload(*ptep)], FL_PG_FILE)) &&
-			!copy_to_twin(p, vma, va, *ptep, (void *)fl_file_twin(file, vma, va)))
+	for (u64 va = start; (ptep = fl_pt_next(&p->mm, &va, end)); va += FL_PAGE_SIZE) {
+		u64 twin = fl_file_twin(file, vma, va);
+
+		if (fl_filemap_was_written(p, *ptep) && have_page(twin) &&
+			!copy_to_twin(p, vma, va, *ptep, (void *)twin))
 			return false;
+	}
 	return true;
 }
 

@@ -105,7 +105,7 @@ bool fl_twin_grow(struct fl_file *file, u64 hi)
 
 	if (hi <= file->hi)
 		return true;
-	at = bytes < AREA_BYTES ? find_room(bytes) : 0;
+	at = hi - file->lo < AREA_BYTES >> FL_PAGE_SHIFT ? find_room(bytes) : 0;
 	if (!at || fl_is_err(fl_syscall(SYS_mremap, file->twin, was, bytes,
 			   MREMAP_MAYMOVE | MREMAP_FIXED, at)))
 		return false;
