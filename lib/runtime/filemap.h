@@ -19,6 +19,9 @@
 #include "pager/filemap.h"
 #include "runtime/runtime.h"
 
+/* All twins together are not longer than that. */
+#define FL_TWIN_MAX (1ull << 40)
+
 /* twin.c; lock held. False: there is no room, and nothing has changed. */
 bool fl_twin_cover(struct fl_file *file, int fd, u64 lo, u64 hi); /* has these pages at least */
 bool fl_twin_grow(struct fl_file *file, u64 hi);		    /* without a descriptor */

@@ -10,8 +10,7 @@
 
 #include <sys/mman.h>
 
-#define AREA_BYTES (1ull << 40)
-#define NOTHING	   (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+#define NOTHING (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 static bool have_area(void)
 {
@@ -19,10 +18,10 @@ static bool have_area(void)
 
 	if (fl.twin_area)
 		return true;
-	r = fl_syscall(SYS_mmap, fl_own_hint(AREA_BYTES), AREA_BYTES, PROT_NONE, NOTHING, -1, 0);
+	r = fl_syscall(SYS_mmap, fl_own_hint(FL_TWIN_MAX), FL_TWIN_MAX, PROT_NONE, NOTHING, -1, 0);
 	if (fl_is_err(r))
 		return false;
-	fl_runtime_internal((u64)r, (u64)r + AREA_BYTES);
+	fl_runtime_internal((u64)r, (u64)r + FL_TWIN_MAX);
 	fl.twin_area = (u64)r;
 	return true;
 }
@@ -45,7 +44,7 @@ static u64 find_room(u64 bytes)
 			f = f->next;
 		}
 	}
-	return at + bytes < fl.twin_area + AREA_BYTES ? at : 0; /* the last page is for can_return */
+	return at + bytes < fl.twin_area + FL_TWIN_MAX ? at : 0; /* the last page is for can_return */
 }
 
 static void release(u64 at, u64 bytes)
@@ -61,7 +60,7 @@ static void release(u64 at, u64 bytes)
 static bool can_return(u64 twin)
 {
 	static enum { UNKNOWN, YES, NO } known;
-	u64 to = fl.twin_area + AREA_BYTES - FL_PAGE_SIZE;
+	u64 to = fl.twin_area + FL_TWIN_MAX - FL_PAGE_SIZE;
 
 	if (known == UNKNOWN) {
 		known = fl_is_err(fl_syscall(SYS_mremap, twin, FL_PAGE_SIZE, FL_PAGE_SIZE,
@@ -83,7 +82,7 @@ bool fl_twin_cover(struct fl_file *file, int fd, u64 lo, u64 hi)
 		hi = fl_max(hi, file->hi);
 	}
 	bytes = (hi - lo) << FL_PAGE_SHIFT;
-	at = bytes < AREA_BYTES && have_area() ? find_room(bytes) : 0;
+	at = bytes < FL_TWIN_MAX && have_area() ? find_room(bytes) : 0;
 	if (!at)
 		return false;
 	if (fl_is_err(fl_syscall(SYS_mmap, at, bytes, PROT_READ,
@@ -105,7 +104,7 @@ bool fl_twin_grow(struct fl_file *file, u64 hi)
 
 	if (hi <= file->hi)
 		return true;
-	at = hi - file->lo < AREA_BYTES >> FL_PAGE_SHIFT ? find_room(bytes) : 0;
+	at = hi - file->lo < FL_TWIN_MAX >> FL_PAGE_SHIFT ? find_room(bytes) : 0;
 	if (!at || fl_is_err(fl_syscall(SYS_mremap, file->twin, was, bytes,
 			   MREMAP_MAYMOVE | MREMAP_FIXED, at)))
 		return false;

@@ -219,6 +219,45 @@ static void shapes(size_t pages)
 	say("moved, grown, cut: ok\n");
 }
 
+/* Of three pages one was written, and the others have been changed in the file since. */
+static void expect_thirds(const char *m, size_t pages)
+{
+	for (size_t i = 0; i < pages; i++)
+		CHECK(page_has(m + i * PAGE, (i % 3 ? LATER : OWN) + i), "page %zu", i);
+}
+
+/* One mapping to the program, though some of it follows its file and some does not any more. */
+static void move_mixed(size_t pages)
+{
+	const char *name = file_of(pages, KEY);
+	char *m = map_private(name, pages, 0), *n;
+	size_t few = pages / 2 + 1;
+	int fd;
+
+	for (size_t i = 0; i < pages; i += 3)
+		fill_page(m + i * PAGE, OWN + i);
+	expect(m + PAGE, 2, KEY + 1);
+	fd = open(name, O_WRONLY);
+	write_file(fd, pages, LATER);
+	close(fd);
+	expect_thirds(m, pages);
+	n = mremap(m, pages * PAGE, few * PAGE, 0);
+	CHECK(n == m, "shorter");
+	expect_thirds(n, few);
+	n = mremap(n, few * PAGE, pages * PAGE, MREMAP_MAYMOVE);
+	CHECK(n != MAP_FAILED, "longer");
+	expect(n + few * PAGE, pages - few, LATER + few);
+	m = mmap(NULL, (pages + 4) * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	n = mremap(n, pages * PAGE, (pages + 4) * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, m);
+	CHECK(n == m, "to a place");
+	push_out();
+	expect_thirds(n, few);
+	expect(n + few * PAGE, pages - few, LATER + few);
+	say_touch("grown past the end", n + (pages + 1) * PAGE, true);
+	munmap(n, (pages + 4) * PAGE);
+	say("moved in pieces: ok\n");
+}
+
 /* Nothing that Faultline has open is to be seen, or lost with it. */
 static void descriptors(void)
 {
@@ -253,6 +292,7 @@ int main(int argc, char **argv)
 	follow(pages / 4);
 	past_the_end();
 	shapes(pages / 2);
+	move_mixed(pages / 4);
 	descriptors();
 	return 0;
 }
