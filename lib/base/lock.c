@@ -229,6 +229,11 @@ u32 fl_shlock_word(u32 tid)
 	return own_record ? own_record : own_ns | tid;
 }
 
+bool fl_shlock_is_of(const struct fl_shlock *l, u32 record)
+{
+	return (__atomic_load_n(&l->word, __ATOMIC_ACQUIRE) & ~WAITED) == (RECORD | record);
+}
+
 bool fl_shlock(struct fl_shlock *l)
 {
 	u32 mine = fl_shlock_word(fl_gettid()), c, dead = 0;

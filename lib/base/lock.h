@@ -81,6 +81,9 @@ void fl_shlock_init(struct fl_shlock *l, enum fl_rank rank);
 bool fl_shlock(struct fl_shlock *l);
 void fl_shunlock(struct fl_shlock *l);
 
+/* Has a thread of the record's process taken it, and, if it is dead, nobody over from it yet? */
+bool fl_shlock_is_of(const struct fl_shlock *l, u32 record);
+
 /* Sleep until *word != seen, a wake-up, or the time is over (0: for ever). */
 void fl_futex_wait(u32 *word, u32 seen, u64 timeout_ns, bool shared);
 void fl_futex_wake(u32 *word, int n, bool shared);

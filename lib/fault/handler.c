@@ -49,6 +49,8 @@ static bool take_faults(struct fl_handler *h)
 	struct uffd_msg msgs[MESSAGES];
 	long n = fl_syscall(SYS_read, h->uffd->fd, msgs, sizeof(msgs));
 
+	if (n == -EBADF)
+		h->pager->dead(h->pager, "its userfaultfd has been closed");
 	if (n <= 0)
 		return false;
 	for (long i = 0; i < n / (long)sizeof(msgs[0]); i++)

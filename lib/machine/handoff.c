@@ -57,27 +57,38 @@ int fl_fd_place(int base, enum fl_fd which, int fd, bool cloexec)
 	return to;
 }
 
+/* Closes the numbers from first to last, but for keep. 0 or -errno. */
+static int close_but(u32 first, u32 last, int keep, u32 flags)
+{
+	u32 k = (u32)keep;
+	long r = 0;
+
+	if (keep < 0 || k < first || k > last)
+		return (int)fl_syscall(SYS_close_range, first, last, flags);
+	if (k > first)
+		r = fl_syscall(SYS_close_range, first, k - 1, flags);
+	if (r >= 0 && k < last)
+		r = fl_syscall(SYS_close_range, k + 1, last, flags);
+	return (int)r;
+}
+
 int fl_fd_private(int base, int keep)
 {
-	int past = base + FL_FDS_RESERVED;
+	u32 past = (u32)base + FL_FDS_RESERVED;
 	bool low = keep >= 0 && keep < base;
 	/* with the range to be closed nothing of the program's is held, not for a moment */
-	long r = low ? fl_syscall(SYS_close_range, past, ~0u, CLOSE_RANGE_UNSHARE) :
-		       fl_syscall(SYS_close_range, 0, base - 1, CLOSE_RANGE_UNSHARE);
+	int r = low ? close_but(past, ~0u, -1, CLOSE_RANGE_UNSHARE) :
+		      close_but(0, (u32)base - 1, -1, CLOSE_RANGE_UNSHARE);
 
 	if (r < 0)
-		return (int)r;
-	if (!low) {
-		fl_syscall(SYS_close_range, past, ~0u, 0);
-	} else {
-		if (keep > 0)
-			fl_syscall(SYS_close_range, 0, keep - 1, 0);
-		if (keep + 1 < base)
-			fl_syscall(SYS_close_range, keep + 1, base - 1, 0);
-	}
+		return r;
+	if (low)
+		close_but(0, (u32)base - 1, keep, 0);
+	else
+		close_but(past, ~0u, keep, 0);
 	if (keep == 2)
 		return 0;
-	r = fl_syscall(SYS_openat, AT_FDCWD, "/", O_PATH | O_CLOEXEC);
+	r = (int)fl_syscall(SYS_openat, AT_FDCWD, "/", O_PATH | O_CLOEXEC);
 	if (r >= 0 && r != 2) {
 		fl_syscall(SYS_dup3, r, 2, O_CLOEXEC);
 		fl_syscall(SYS_close, r);

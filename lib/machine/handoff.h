@@ -40,8 +40,9 @@ int fl_fd_place(int base, enum fl_fd which, int fd, bool cloexec);
 
 /*
  * Gives the calling thread a descriptor table of its own, with nothing in it but
- * the reserved numbers and keep, which may be another where the program's limit
- * of open files has left none of these to be used. What it opens from then on takes no number from the
+ * the reserved numbers and keep, which may be another: where the program's limit
+ * of open files has left none of these to be used, or, above them, where the table
+ * is also another process's (CLONE_FILES). What it opens from then on takes no number from the
  * program, and cannot be closed or overwritten by it; and no pipe or socket of
  * the program's is kept open. Descriptor 2 leads nowhere: fl_warn finds the
  * program's. 0 or -errno.

@@ -80,9 +80,21 @@ void fl_stats_fold(struct fl_proc_stats *to, const struct fl_proc_stats *from)
 		fl_max(to->bookkeeping_peak_bytes, from->bookkeeping_peak_bytes);
 }
 
-/* A free record, or that of a dead process none of whose threads can name it any more, as
- * the owner of a lock for one; at no point of this a killed caller leaves one that is
- * nobody's. proc_lock held. */
+/* A dead process's thread may have died with a lock, and still be named as its owner: that
+ * must not become another's name. */
+static bool may_be_used_again(const struct fl_machine_view *v, u32 i)
+{
+	const struct fl_machine *t = v->t;
+
+	if (v->procs[i].state == FL_PROC_FREE)
+		return true;
+	return v->procs[i].state == FL_PROC_DEAD && fl_proc_has_ended(&v->procs[i]) &&
+		!fl_shlock_is_of(&t->shmem_lock, i) && !fl_shlock_is_of(&t->zone_lock, i) &&
+		!fl_shlock_is_of(&t->swap_lock, i);
+}
+
+/* A free record, or a dead process's; at no point of this a killed caller leaves one that
+ * is nobody's. proc_lock held. */
 static struct fl_proc *take_record(struct fl_machine_view *v)
 {
 	struct fl_machine *t = v->t;
@@ -94,8 +106,7 @@ static struct fl_proc *take_record(struct fl_machine_view *v)
 		for (u32 i = 0; i < FL_NR_PROCS && !p; i++) {
 			if (fl_proc_is_gone(&v->procs[i]))
 				release_held(v, &v->procs[i]);
-			if (v->procs[i].state == FL_PROC_FREE ||
-				(v->procs[i].state == FL_PROC_DEAD && fl_proc_has_ended(&v->procs[i])))
+			if (may_be_used_again(v, i))
 				p = &v->procs[i];
 		}
 		if (!p)

@@ -102,7 +102,7 @@ static void close_parents(void)
 
 static int place_behind(struct fl_pager *p, int fd)
 {
-	long r = fl_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, fl.fd_base + FL_FD_CONTROL + 1);
+	long r = fl_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, fl.fd_base + FL_FD_STOP + 1);
 
 	if (r >= 0) {
 		fl_syscall(SYS_close, fd);

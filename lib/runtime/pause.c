@@ -5,7 +5,8 @@
  * namespace. So our threads end, the call is made, and new ones begin. Meanwhile nobody
  * resolves faults: there is one thread, and it is in the hook with the mm lock held.
  *
- * The calling thread stands in as the record's keeper, or others would find us dead.
+ * The calling thread stands in as the record's keeper, or others would find us dead: after
+ * the handler has become it, which it does as the first thing, but maybe late.
  */
 #include "runtime/filemap.h"
 #include "arch/x86_64/syscall.h"
@@ -43,6 +44,14 @@ static void wait_until_alone(void)
 		fl_syscall(SYS_nanosleep, &look, NULL);
 }
 
+static void wait_for_keeper(const struct fl_proc *self)
+{
+	static const struct timespec look = {0, LOOK_NS};
+
+	while (__atomic_load_n(&self->keeper, __ATOMIC_ACQUIRE) != fl.handler_tid)
+		fl_syscall(SYS_nanosleep, &look, NULL);
+}
+
 bool fl_threads_end(struct fl_pause *pause)
 {
 	struct fl_pager *p = &fl.pager;
@@ -50,6 +59,7 @@ bool fl_threads_end(struct fl_pause *pause)
 
 	if (fl.handler.stop_fd < 0 || fl.handler.nfds < FL_HANDLER_FDS || fl.mm_shared)
 		return false;
+	wait_for_keeper(p->machine.self);
 	fl_pager_wait_idle(p);
 	p->quiesce++;
 	fl_follow_restore(&fl.handler.follow);

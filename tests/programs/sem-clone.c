@@ -71,6 +71,34 @@ static void files_shared(void)
 	say("files shared: ok\n");
 }
 
+/* They all have what we need to serve them at numbers of one table. */
+static void files_shared_by_many(void)
+{
+	enum { MANY = 40 };
+	pid_t pid[MANY];
+	int go[2];
+	char c;
+
+	CHECK(pipe(go) == 0, "pipe");
+	for (int i = 0; i < MANY; i++) {
+		pid[i] = (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_FILES, 0, 0, 0, 0);
+		CHECK(pid[i] >= 0, "clone");
+		if (!pid[i]) {
+			CHECK(read(go[0], &c, 1) == 1, "read");
+			verify_and_write();
+			_exit(0);
+		}
+	}
+	for (int i = 0; i < MANY; i++)
+		CHECK(write(go[1], "", 1) == 1, "write");
+	for (int i = 0; i < MANY; i++)
+		reap(pid[i]);
+	close(go[0]);
+	close(go[1]);
+	expect(base, pages, 1);
+	say("files shared by many: ok\n");
+}
+
 static int on_stack(void *arg)
 {
 	char here[4096];
@@ -330,6 +358,7 @@ int main(int argc, char **argv)
 	by_number("SYS_clone", SYS_clone, SIGCHLD);
 	by_vfork_number();
 	files_shared();
+	files_shared_by_many();
 	with_stack();
 	with_pidfd();
 	with_set_tid();

@@ -7,7 +7,7 @@
 #include <sys/mount.h>
 #include <sys/syscall.h>
 
-enum { ROUNDS = 6, SHORT = 20 };
+enum { ROUNDS = 6, SHORT = 20, ALONE = 300 };
 
 static char *base;
 static size_t pages;
@@ -153,8 +153,38 @@ static void others(void)
 		_exit(0);
 	}
 	reap(pid);
+	/* one that borrows our memory, which goes on being served */
+	pid = vfork();
+	if (!pid)
+		_exit(unshare(CLONE_NEWUSER) != 0);
+	CHECK(pid > 0, "vfork");
+	reap(pid);
 	expect(base, pages, 1);
+	fill(base, pages, 7);
+	expect(base, pages, 7);
+	fill(base, pages, 1);
 	say("other namespaces: ok\n");
+}
+
+/* Alone again and again, beside processes that look whether others have died. */
+static void often_alone(void)
+{
+	pid_t pid = fork_checked();
+
+	if (!pid) {
+		for (int i = 0; i < ALONE; i++) {
+			CHECK(unshare(CLONE_THREAD) == 0 && unshare(CLONE_SIGHAND) == 0, "unshare of what is ours alone");
+			fill_page(base, (size_t)i + 5000);
+			CHECK(page_has(base, (size_t)i + 5000), "page 0, round %d", i);
+		}
+		expect(base + PAGE, pages - 1, 2);
+		_exit(0);
+	}
+	for (int i = 0; i < ROUNDS; i++)
+		short_children();
+	reap(pid);
+	expect(base, pages, 1);
+	say("alone again and again: ok\n");
 }
 
 int main(int argc, char **argv)
@@ -175,5 +205,6 @@ int main(int argc, char **argv)
 	programs_inside();
 	namespace_ends();
 	others();
+	often_alone();
 	return 0;
 }

@@ -476,13 +476,15 @@ END_TEST
 START_TEST(record_of_a_process_that_runs_is_not_used_again)
 {
 	struct fl_machine_view me, child;
-	int left[2];
+	int up[2], down[2];
 	char c;
 	pid_t pid;
 
 	set_up(1 << 20);
+	fl_proc_keep(&view); /* who waits for a lock can tell whether its owner is gone */
 	use_all_records();
-	ck_assert_int_eq(pipe(left), 0);
+	ck_assert_int_eq(pipe(up), 0);
+	ck_assert_int_eq(pipe(down), 0);
 	pid = fork();
 	if (!pid) {
 		if (fl_machine_open(&me, view.mem_fd, view.swap_fd) < 0 ||
@@ -490,20 +492,25 @@ START_TEST(record_of_a_process_that_runs_is_not_used_again)
 			_exit(1);
 		fl_proc_keep(&me);
 		fl_proc_leave(&me);
-		if (write(left[1], "", 1) != 1)
+		if (write(up[1], "", 1) != 1 || read(down[0], &c, 1) != 1)
 			_exit(1);
-		for (;;)
-			pause();
+		fl_shlock(&me.t->zone_lock);
+		kill(getpid(), SIGKILL);
 	}
-	ck_assert_int_eq(read(left[0], &c, 1), 1);
+	ck_assert_int_eq(read(up[0], &c, 1), 1);
 	ck_assert_uint_eq(view.procs[1].pid, pid);
 	ck_assert(!fl_proc_has_ended(&view.procs[1]));
 	ck_assert_int_eq(fl_proc_fork(&view, &child), 0);
 	ck_assert_ptr_ne(child.self, &view.procs[1]);
 	fl_proc_abandon(&view, &child);
-	kill(pid, SIGKILL);
+	ck_assert_int_eq(write(down[1], "", 1), 1);
 	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
 	ck_assert(fl_proc_has_ended(&view.procs[1]));
+	/* it died with a lock, which nobody has taken over yet */
+	ck_assert_int_eq(fl_proc_fork(&view, &child), 0);
+	ck_assert_ptr_ne(child.self, &view.procs[1]);
+	fl_proc_abandon(&view, &child);
+	ck_assert(!fl_shlock_is_of(&view.t->zone_lock, 1));
 	ck_assert_int_eq(fl_proc_fork(&view, &child), 0);
 	ck_assert_ptr_eq(child.self, &view.procs[1]);
 	fl_proc_abandon(&view, &child);
