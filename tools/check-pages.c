@@ -64,7 +64,7 @@ static void judge(struct check *c, u64 va, u64 pte, u32 state)
 
 bool check_is_paged(const struct fl_snap_vma *v)
 {
-	return v->owner == 0 && !(v->flags & (MAP_FLAG_SHARED | MAP_FLAG_FILE));
+	return v->owner == 0 && !(v->flags & MAP_FLAG_SHARED);
 }
 
 struct cursor {

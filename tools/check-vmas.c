@@ -44,7 +44,8 @@ static bool same(const struct proc_map *map, const struct fl_snap_vma *vma)
 {
 	if (((map->flags ^ vma->flags) & FLAG_PERMS) != 0)
 		return false;
-	if (vma->flags & MAP_FLAG_FILE)
+	/* a file that is managed is anonymous memory to the kernel */
+	if ((vma->flags & MAP_FLAG_FILE) && vma->owner)
 		return map->ino == vma->ino &&
 		       map->offset - map->start == (vma->pgoff << FL_PAGE_SHIFT) - vma->start;
 	/* for shared and huge-page memory the kernel names a file of its own */

@@ -15,6 +15,10 @@ const char *place_name(const struct proc_maps *maps, const struct fl_snap_vma *v
 {
 	const struct proc_map *m = proc_maps_find(maps, v->start);
 
+	/* to the kernel a managed file is anonymous memory; it is mapped once more to be read */
+	for (size_t i = 0; !v->owner && (v->flags & MAP_FLAG_FILE) && i < maps->n; i++)
+		if (maps->map[i].ino == v->ino && *maps->map[i].name)
+			return maps->map[i].name;
 	if (m && m->start <= v->start && *m->name)
 		return m->name;
 	/* the page below, where nothing may be, was mapped with it */
@@ -72,6 +76,21 @@ bool place_is_shmem(int pid, const struct proc_map *m)
 	       begins(m->name, "/SYSV") || begins(m->name, "/dev/shm/");
 }
 
+/* Of a mapping that would be managed but for its file. */
+static const char *why_not(u32 why)
+{
+	switch (why) {
+	case FL_WHY_WRITERS: return "file: writers";
+	case FL_WHY_OWNER: return "file: owner";
+	case FL_WHY_NO_LEASE: return "file: no lease";
+	case FL_WHY_FILE_SYSTEM: return "file: not local";
+	case FL_WHY_EXECUTED: return "file: executed";
+	case FL_WHY_REPLACED: return "file: replacing";
+	case FL_WHY_NO_ROOM: return "file: no room";
+	default: return NULL;
+	}
+}
+
 const char *place_why(int pid, const struct fl_snap_vma *v, const char *name)
 {
 	if (!v->owner)
@@ -84,6 +103,8 @@ const char *place_why(int pid, const struct fl_snap_vma *v, const char *name)
 		return "stack";
 	if (v->flags & MAP_FLAG_STACK)
 		return "thread stack";
+	if (why_not(v->why))
+		return why_not(v->why);
 	if (v->flags & MAP_FLAG_FILE)
 		return why_file(pid, v, name);
 	if (v->flags & MAP_FLAG_SHARED)

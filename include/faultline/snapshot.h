@@ -49,13 +49,24 @@ struct fl_ctl_reply {
 
 /* struct fl_snap_vma.flags: lib/mm/vma.h's, which begin READ 1, WRITE 2, EXEC 4,
  * SHARED 8; .owner: 0 managed by Faultline, 1 left to the kernel. */
+enum fl_why {
+	FL_WHY_NONE,
+	FL_WHY_WRITERS,	    /* its file is open for writing, or was meanwhile */
+	FL_WHY_OWNER,	    /* its file is another user's */
+	FL_WHY_NO_LEASE,    /* there is no lease to be had for another reason */
+	FL_WHY_FILE_SYSTEM, /* its file may change without this kernel's doing */
+	FL_WHY_EXECUTED,    /* its file is mapped executable too: a program or a library */
+	FL_WHY_REPLACED,    /* it has taken the place of memory that other threads may use */
+	FL_WHY_NO_ROOM,	    /* a limit on the address space, or on mappings */
+};
+
 struct fl_snap_vma {
 	uint64_t start, end;	/* bytes */
 	uint64_t pgoff;		/* pages */
 	uint64_t flags;
 	uint64_t dev, ino;	/* dev as in st_dev */
 	uint32_t owner;
-	uint32_t pad;
+	uint32_t why;		/* a writable private file mapping is the kernel's: enum fl_why */
 	uint64_t present, soft, swapped, zero;	/* pages, with FL_CTL_VMAS */
 };
 

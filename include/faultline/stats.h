@@ -18,6 +18,7 @@
 	X(pgmajfault, "faults that waited for a read from swap")                                   \
 	X(pgfault_zero, "faults on memory never touched before, filled with zeros")                \
 	X(pgfault_soft, "faults on pages set aside but still in memory (second chance)")           \
+	X(pgfault_file, "faults on private file mappings, answered from the file")                \
 	X(pgfault_shmem, "faults on shared anonymous memory")                                       \
 	X(pgfault_cow, "write faults on pages shared by fork")                                     \
 	X(cow_reuse, "pages once shared by fork, taken over uncopied: nobody else had them")         \
@@ -32,6 +33,9 @@
 	X(swap_ra_hit, "of these, pages that were used")                                           \
 	X(swap_clean, "pages dropped without a write: their copy in swap was still right")         \
 	X(swap_zero, "pages dropped without a write: all zeros")                                   \
+	X(filemap_read, "pages read from files, for private mappings of them")                     \
+	X(filemap_dropped, "of such pages, dropped without a write: as in the file")               \
+	X(filemap_returned, "pages of such mappings given back to the kernel")                     \
 	X(pgscan, "pages looked at by reclaim")                                                    \
 	X(pgsteal, "pages freed by reclaim")                                                       \
 	X(pgactivate, "pages taken back from the inactive list by a fault")                        \

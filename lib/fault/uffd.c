@@ -182,6 +182,14 @@ static bool uffd_present(struct fl_host *h, u64 va)
 	return fl_syscall(SYS_mincore, va, FL_PAGE_SIZE, &in) == 0 && (in & 1);
 }
 
+static void uffd_read_in(struct fl_host *h, u64 va, u64 n)
+{
+	(void)h;
+	/* before Linux 5.14 there is no such advice, and whoever copies the page waits */
+	fl_syscall(SYS_madvise, va, n * FL_PAGE_SIZE, MADV_WILLNEED);
+	fl_syscall(SYS_madvise, va, n * FL_PAGE_SIZE, MADV_POPULATE_READ);
+}
+
 static void uffd_own(struct fl_host *h, u64 va, u32 n)
 {
 	unsigned char in[64];
@@ -220,6 +228,7 @@ static const struct fl_host_ops uffd_ops = {
 	.fetch = uffd_fetch,
 	.own = uffd_own,
 	.shared = uffd_shared,
+	.read_in = uffd_read_in,
 	.present = uffd_present,
 };
 

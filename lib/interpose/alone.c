@@ -3,6 +3,7 @@
  * program's there is one, so ours end for as long as the call takes.
  */
 #include "interpose/hooks.h"
+#include "runtime/filemap.h"
 
 #include <linux/sched.h>
 
@@ -27,5 +28,6 @@ enum fl_action fl_hook_alone(struct fl_call *c)
 	ret = fl_call_kernel(c);
 	fl_threads_again(&pause);
 	fl_unlock(&fl.pager.lock);
+	fl_lease_renew();
 	return fl_done(c, ret);
 }

@@ -5,7 +5,7 @@
  * when to reclaim managed memory is ours to follow, and must not reach the
  * kernel: it would reclaim pages behind the mirror's back.
  */
-#include "interpose/hooks.h"
+#include "interpose/filemap.h"
 #include "fault/uffd-compat.h"
 
 #include <errno.h>
@@ -18,22 +18,28 @@
 #define ADV_GUARD_INSTALL  102
 #define HUGE_PAGE	   (2ull << 20)
 
-/* Would the kernel refuse it for this part of the VMA? */
-static bool refuses(const struct fl_vma *v, u64 start, u64 end, u64 advice)
+/* Would the kernel refuse it for this part of the VMA? The errno, or 0. */
+static int refuses(const struct fl_vma *v, u64 start, u64 end, u64 advice)
 {
 	u64 huge = fl_min((v->start + HUGE_PAGE - 1) / HUGE_PAGE, v->end / HUGE_PAGE);
+	bool file = v->flags & FL_VM_FILE;
 
 	switch (advice) {
 	case MADV_FREE:
+		return v->flags & FL_VM_LOCKED || file ? -EINVAL : 0;
 	case ADV_COLD:
 	case ADV_PAGEOUT:
-		return v->flags & FL_VM_LOCKED;
+		return v->flags & FL_VM_LOCKED ? -EINVAL : 0;
+	case MADV_REMOVE:
+		return v->flags & FL_VM_LOCKED || !file ? -EINVAL : -EACCES;
+	case MADV_WIPEONFORK:
+		return file ? -EINVAL : 0;
 	case ADV_COLLAPSE:
 		/* no room for a huge page in the VMA, or the part is all within one */
 		return (v->flags & FL_VM_NOHUGEPAGE) || huge == v->end / HUGE_PAGE ||
-			(start + HUGE_PAGE - 1) / HUGE_PAGE > end / HUGE_PAGE;
+			(start + HUGE_PAGE - 1) / HUGE_PAGE > end / HUGE_PAGE ? -EINVAL : 0;
 	default:
-		return false;
+		return 0;
 	}
 }
 
@@ -51,6 +57,9 @@ static void advise_ours(u64 start, u64 end, u64 advice)
 	case ADV_COLD:
 		fl_pager_deactivate(p, start, end, false);
 		break;
+	case MADV_WIPEONFORK:
+		fl_syscall(SYS_madvise, start, end - start, advice);
+		break;
 	case ADV_PAGEOUT:
 		p->pageout += fl_pager_deactivate(p, start, end, true);
 		if (p->pageout)
@@ -67,6 +76,7 @@ static void advise_ours(u64 start, u64 end, u64 advice)
 static long advise_each(const struct fl_call *c, u64 start, u64 end)
 {
 	u64 at = start;
+	int refused;
 	long ret = fl_syscall(SYS_madvise, start, 0, c->a[2]);
 
 	if (ret < 0)
@@ -88,8 +98,8 @@ static long advise_each(const struct fl_call *c, u64 start, u64 end)
 
 			if (r < 0)
 				return r;
-		} else if (refuses(v, at, to, c->a[2])) {
-			return -EINVAL;
+		} else if ((refused = refuses(v, at, to, c->a[2]))) {
+			return refused;
 		} else {
 			advise_ours(at, to, c->a[2]);
 		}
@@ -179,9 +189,16 @@ enum fl_action fl_hook_madvise(struct fl_call *c)
 	case MADV_MERGEABLE:
 		ret = fl_any_managed(start, end) ? advise_each(c, start, end) : fl_call_kernel(c);
 		break;
+	case MADV_REMOVE:
+	case MADV_WIPEONFORK:
+		ret = fl_any_filemap(start, end) ? advise_each(c, start, end) : fl_call_kernel(c);
+		break;
 	case MADV_DONTNEED:
 	case ADV_DONTNEED_LOCKED:
 	case ADV_GUARD_INSTALL:
+		/* what goes back to the kernel later would take its guards with it */
+		if (advice == ADV_GUARD_INSTALL)
+			fl_filemap_leave(start, end, false);
 		fl.pager.guards |= advice == ADV_GUARD_INSTALL;
 		ret = dont_need(c, start, end);
 		break;

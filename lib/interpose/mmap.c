@@ -1,5 +1,5 @@
 /* mmap(2), munmap(2), mprotect(2), brk(2). */
-#include "interpose/hooks.h"
+#include "interpose/filemap.h"
 #include "fault/uffd-compat.h"
 #include "pager/shmem.h"
 
@@ -75,18 +75,21 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 {
 	u64 flags = c->a[3], start, end;
 	struct fl_call k = *c;
-	bool ours = is_ours(flags), shared = is_shared(flags), over_shared;
+	bool ours = is_ours(flags), shared = is_shared(flags), over_shared, over_file;
+	struct fl_filemap_ask ask;
 	long ret;
 
+	fl_filemap_ask(c, &ask);
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
-	if (ours || shared) /* populated once it is registered, through faults of ours */
+	if (ours || shared || ask.leased) /* populated once it is registered, through faults of ours */
 		k.a[3] &= ~(u64)MAP_POPULATE;
 	ret = fl_place_mmap(&k);
 	if (fl_is_err(ret)) {
 		/* a file that refuses the mapping does so when the place has been cleared */
 		if ((flags & MAP_FIXED) && !(flags & MAP_ANONYMOUS) && ret != -EBADF)
 			fl_resync(false);
+		fl_filemap_answered(&ask);
 		fl_leave();
 		return fl_done(c, ret);
 	}
@@ -94,6 +97,7 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 	end = start + ((flags & MAP_HUGETLB) && (flags & MAP_ANONYMOUS) ?
 		(c->a[1] + huge_size(flags) - 1) & ~(huge_size(flags) - 1) : fl_page_up(c->a[1]));
 	over_shared = (flags & MAP_FIXED) && fl_any_shared(start, end);
+	over_file = (flags & MAP_FIXED) && fl_any_filemap(start, end);
 	fl_pager_forget(&fl.pager, start, end); /* MAP_FIXED has replaced what was there */
 	if (ours)
 		fl_manage(start, end, fl_prot_flags(c->a[2]) | fl_future_flags() |
@@ -102,11 +106,15 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 		enter_kernels(c, start, end);
 	if (shared)
 		fl_shared_new(start, end);
+	fl_filemap_mapped(c, &ask, start, end);
+	fl_filemap_answered(&ask);
 	if (over_shared)
 		fl_shmem_forget_unused(&fl.pager);
+	if (over_file)
+		fl_filemap_forget_unused();
 	fl_leave();
 	fl_future_populate(start, end);
-	if ((ours || shared) && (flags & MAP_POPULATE) && !(flags & MAP_NONBLOCK)) {
+	if ((ours || shared || ask.leased) && (flags & MAP_POPULATE) && !(flags & MAP_NONBLOCK)) {
 		fl_syscall(SYS_madvise, start, end - start,
 			c->a[2] & PROT_WRITE ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 	}
@@ -116,7 +124,7 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 enum fl_action fl_hook_munmap(struct fl_call *c)
 {
 	u64 start = c->a[0], end = start + fl_page_up(c->a[1]);
-	bool shared;
+	bool shared, file;
 	long ret;
 
 	if ((start & ~FL_PAGE_MASK) || end <= start || end > TASK_SIZE)
@@ -124,6 +132,7 @@ enum fl_action fl_hook_munmap(struct fl_call *c)
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
 	shared = fl_any_shared(start, end);
+	file = fl_any_filemap(start, end);
 	if (fl.pager.mm.map_count < MANY_VMAS)
 		fl_pager_harvest(&fl.pager, start, end);
 	ret = fl_call_kernel(c);
@@ -132,6 +141,8 @@ enum fl_action fl_hook_munmap(struct fl_call *c)
 		fl_mm_unmap(&fl.pager.mm, start, end);
 		if (shared)
 			fl_shmem_forget_unused(&fl.pager);
+		if (file)
+			fl_filemap_forget_unused();
 	}
 	fl_leave();
 	return fl_done(c, ret);
@@ -147,6 +158,8 @@ enum fl_action fl_hook_mprotect(struct fl_call *c)
 		return FL_NATIVE;
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
+	if (c->a[2] & PROT_EXEC)
+		fl_filemap_leave(start, end, true);
 	ret = fl_call_kernel(c);
 	if (ret == 0 && !(c->a[2] & (PROT_GROWSDOWN | PROT_GROWSUP)))
 		fl_mm_change(&fl.pager.mm, start, end, set, all & ~set);

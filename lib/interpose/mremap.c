@@ -5,7 +5,7 @@
  * their state. The new range loses its registration and its pages' write
  * protection on the way: both are put back before the program knows the address.
  */
-#include "interpose/hooks.h"
+#include "interpose/filemap.h"
 
 #include "pager/shmem.h"
 
@@ -151,12 +151,26 @@ static long move_one(const struct fl_call *c, struct fl_range *ret_populate)
 	struct fl_vma *v = fl_vma_at(&fl.pager.mm, old);
 	bool known = v && old_bytes && !(old & ~FL_PAGE_MASK) && old_bytes <= TASK_SIZE - old &&
 		fl_first_hole(old, old + old_bytes) == old + old_bytes;
+	bool over_file = (flags & MREMAP_FIXED) && fl_any_filemap(c->a[4], c->a[4] + new_bytes);
 	bool ours = known && (fl_any_managed(old, old + old_bytes) || fl_any_shared(old, old + old_bytes));
 	bool over_shared = (flags & MREMAP_FIXED) && fl_any_shared(c->a[4], c->a[4] + new_bytes);
 	bool locked = ours && new_bytes > old_bytes &&
 		(v->flags & (FL_VM_LOCKED | FL_VM_LOCKONFAULT)) == FL_VM_LOCKED;
 	long ret;
 
+	/* more than the twins of files may be long */
+	if (ours && new_bytes >= FL_TWIN_MAX && new_bytes <= TASK_SIZE && fl_is_filemap(v) &&
+		!(flags & ~(u64)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)))
+		return -ENOMEM;
+	/* where one VMA ends and another begins is the kernel's to know, of files; and what their
+	 * twins cannot follow is its own too */
+	if (ours && new_bytes <= TASK_SIZE && fl_any_filemap(old, old + old_bytes) &&
+		(v->end < old + old_bytes ||
+			!fl_filemap_grow(v, old + old_bytes, fl_max(new_bytes, old_bytes) - old_bytes))) {
+		fl_filemap_leave(old, old + old_bytes, false);
+		v = fl_vma_at(&fl.pager.mm, old);
+		ours = fl_any_managed(old, old + old_bytes);
+	}
 	/* what is locked and grows is faulted in within the call, but for this */
 	if (locked)
 		fl_syscall(SYS_mlock2, old, old_bytes, 1 /* MLOCK_ONFAULT */);
@@ -182,6 +196,8 @@ static long move_one(const struct fl_call *c, struct fl_range *ret_populate)
 	}
 	if (over_shared)
 		fl_shmem_forget_unused(&fl.pager);
+	if (over_file || (ours && old_bytes > new_bytes))
+		fl_filemap_forget_unused();
 	return ret;
 }
 
@@ -252,6 +268,106 @@ static long move_several(const struct fl_call *c)
 	return (long)c->a[4];
 }
 
+/* Is the range part of one VMA natively, of which the mirror has some as ours and some as the
+ * kernel's? Files have such, that somebody has opened for writing. */
+static bool is_one_file(u64 start, u64 end)
+{
+	const struct fl_vma *first = fl_vma_at(&fl.pager.mm, start), *v;
+
+	if (!first || first->end >= end || !fl_any_filemap(start, end))
+		return false;
+	for (v = first; v->end < end; v = v->next)
+		if (!v->next || v->next->start != v->end || v->next->flags != v->flags ||
+			v->next->dev != v->dev || v->next->ino != v->ino ||
+			v->next->pgoff != v->pgoff + fl_vma_pages(v))
+			return false;
+	return true;
+}
+
+/* Can the kernel's answer be told but for that? */
+static bool moves_pieces(const struct fl_call *c)
+{
+	u64 old = c->a[0], bytes = fl_page_up(c->a[1]), new = fl_page_up(c->a[2]), flags = c->a[3];
+	u64 to = flags & MREMAP_FIXED ? c->a[4] : 0;
+
+	if ((flags & ~(u64)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) || !bytes || !new ||
+		((old | to) & ~FL_PAGE_MASK) || bytes > TASK_SIZE - old || new > TASK_SIZE ||
+		to > TASK_SIZE - new || (to && to < old + bytes && old < to + new))
+		return false;
+	if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(flags & MREMAP_MAYMOVE))
+		return false;
+	return !((flags & MREMAP_DONTUNMAP) && new != bytes) && is_one_file(old, old + bytes);
+}
+
+/* One piece, as far as the kernel has it as one. In *ret_bytes how much that was of it. */
+static long move_piece(u64 at, u64 bytes, u64 new_bytes, u64 flags, u64 to, u64 *ret_bytes)
+{
+	struct fl_call c = {SYS_mremap, {at, bytes, new_bytes, flags, to}, 0, 0};
+	struct fl_range none;
+	struct fl_vma line;
+	long ret = move_one(&c, &none);
+
+	*ret_bytes = bytes;
+	if (ret != -EFAULT || fl_map_at(at, &line) < 0 || line.end >= at + bytes)
+		return ret;
+	*ret_bytes = c.a[1] = c.a[2] = line.end - at;
+	return fl_vma_prealloc(&fl.pager.mm, FL_VMA_MAX_NODES) < 0 ? -ENOMEM : move_one(&c, &none);
+}
+
+/* Room for a range that is to move, taken so that it stays free. */
+static long take_room(u64 bytes)
+{
+	struct fl_call c = {SYS_mmap,
+		{0, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ull, 0}, 0, 0};
+
+	return fl_place_mmap(&c);
+}
+
+static long move_pieces(const struct fl_call *c)
+{
+	u64 old = c->a[0], end = old + fl_page_up(c->a[1]), new = fl_page_up(c->a[2]), flags = c->a[3];
+	u64 last = fl_max(fl_vma_at(&fl.pager.mm, end - FL_PAGE_SIZE)->start, old), to = c->a[4], done;
+	long ret;
+
+	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))) {
+		if (new < end - old) {
+			struct fl_call tail = {SYS_munmap, {old + new, end - old - new}, 0, 0};
+
+			ret = fl_call_kernel(&tail);
+			if (ret < 0)
+				return ret;
+			fl_pager_forget(&fl.pager, old + new, end);
+			fl_mm_unmap(&fl.pager.mm, old + new, end);
+		}
+		if (new <= end - old)
+			return (long)old;
+		ret = move_piece(last, end - last, new - (last - old), 0, 0, &done);
+		if (ret != -ENOMEM || !(flags & MREMAP_MAYMOVE))
+			return fl_is_err(ret) ? ret : (long)old;
+	}
+	if (!(flags & MREMAP_FIXED)) {
+		ret = take_room(new);
+		if (fl_is_err(ret))
+			return ret;
+		to = (u64)ret;
+	}
+	end = fl_min(end, old + new);
+	for (u64 at = old; at < end; at += done) {
+		u64 stop = fl_min(fl_vma_at(&fl.pager.mm, at)->end, end);
+		u64 bytes = stop == end ? old + new - at : stop - at;
+
+		if (fl_vma_prealloc(&fl.pager.mm, FL_VMA_MAX_NODES) < 0)
+			return -ENOMEM;
+		ret = move_piece(at, stop - at, bytes, flags | MREMAP_MAYMOVE | MREMAP_FIXED, to + (at - old),
+			&done);
+		if (fl_is_err(ret))
+			return ret;
+	}
+	if (c->a[1] > c->a[2])
+		fl_syscall(SYS_munmap, end, old + fl_page_up(c->a[1]) - end);
+	return (long)to;
+}
+
 enum fl_action fl_hook_mremap(struct fl_call *c)
 {
 	struct fl_range populate = {0};
@@ -259,7 +375,9 @@ enum fl_action fl_hook_mremap(struct fl_call *c)
 
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
-	ret = moves_several(c) ? move_several(c) : move_one(c, &populate);
+	ret = moves_several(c) ? move_several(c) :
+	      moves_pieces(c)  ? move_pieces(c) :
+				 move_one(c, &populate);
 	fl_leave();
 	if (populate.end)
 		fl_syscall(SYS_mlock, populate.start, populate.end - populate.start);

@@ -4,7 +4,7 @@
  * The kernel gives a VMA to one userfaultfd only, so ours leaves it: the range becomes the kernel's,
  * with all its pages. The same goes for pages that the program moves out of our memory.
  */
-#include "interpose/hooks.h"
+#include "interpose/filemap.h"
 #include "fault/uffd-compat.h"
 
 #include <sys/ioctl.h>
@@ -27,6 +27,10 @@ static u64 leave_piece(u64 at, u64 end, bool drop_zeros)
 		return fl_min(v->end, end);
 	at = fl_max(at, v->start);
 	end = fl_min(fl_min(v->end, end), at + STEP_BYTES);
+	if (fl_is_filemap(v)) {
+		fl_filemap_return_all(v, at, end);
+		return end;
+	}
 	if (fl_vma_prealloc(&p->mm, FL_VMA_MAX_NODES) < 0)
 		return 0;
 	got = fl_pager_all_back(p, v, at, end, drop_zeros);

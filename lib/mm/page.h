@@ -49,6 +49,10 @@
  * 15, from shared-COW to swapped: evicted by a copy, as the frame stays with its other holders;
  * without a write where one of them has written it already (pager/shed.h).
  *
+ * In a private file mapping absent is not zeros but what the file has; a page that was read from
+ * there is resident or soft with FILE, until it is written, and dropped from soft without I/O
+ * (pager/filemap.h).
+ *
  * From every state munmap, MADV_DONTNEED and exit lead back to absent. A frame with an I/O in
  * flight cannot be freed then: it is marked ORPHAN, loses its page, and is freed when the I/O ends.
  *
@@ -81,6 +85,7 @@
 #define FL_PG_LOCAL_FREE  (1U << 13) /* free, in the process's own buddy instance */
 #define FL_PG_READAHEAD   (1U << 14) /* read ahead of a fault, not touched since */
 #define FL_PG_SHEDDING	  (1U << 15) /* shared by fork, and a copy of it being written to swap */
+#define FL_PG_FILE	  (1U << 16) /* of a file mapping, and never written: as in the file */
 
 #define FL_PG_FLAG_BITS	 28
 #define FL_PG_FLAGS_MASK ((1U << FL_PG_FLAG_BITS) - 1)

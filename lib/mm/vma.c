@@ -182,6 +182,7 @@ struct fl_vma *fl_vma_insert(struct fl_mm *mm, const struct fl_vma *template)
 	vma->dev = template->dev;
 	vma->ino = template->ino;
 	vma->owner = template->owner;
+	vma->why = template->why;
 	vma_link(mm, vma);
 	return vma;
 }

@@ -54,6 +54,7 @@ struct fl_vma {
 	u64 flags;	/* FL_VM_* */
 	u64 dev, ino;	/* the file's, or 0 */
 	u8 owner;	/* enum fl_owner */
+	u8 why;		/* a file is the kernel's: enum fl_why of faultline/snapshot.h; 0: untold */
 
 	/* Set by this room only. */
 	struct fl_vma *prev, *next; /* neighbours by address, or NULL */

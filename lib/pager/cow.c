@@ -21,7 +21,8 @@ static u32 reusable_at(struct fl_pager *p, u64 va)
 	u32 f = fl_pte_payload(pte);
 
 	if (fl_pte_state(pte) != FL_PTE_PRESENT || !fl_pte_has(pte, FL_PTE_COW) ||
-		p->pages.slot[f] != FL_NO_SLOT || fl_zone_refs(&p->machine, f) > 1 ||
+		fl_page_has(p->pages.page[f], FL_PG_FILE) || p->pages.slot[f] != FL_NO_SLOT ||
+		fl_zone_refs(&p->machine, f) > 1 ||
 		fl_swap_published(&p->machine, f))
 		return FL_NO_FRAME;
 	return f;
@@ -33,7 +34,7 @@ static void reuse(struct fl_pager *p, u64 va, u32 f)
 	struct fl_page *pg = &p->pages.page[f];
 
 	fl_frame_clear_slot(p, f);
-	fl_page_clear_flags(pg, FL_PG_COW | FL_PG_SHEDDING);
+	fl_page_clear_flags(pg, FL_PG_COW | FL_PG_SHEDDING | FL_PG_FILE);
 	fl_page_set_flags(pg, FL_PG_DIRTY);
 	fl_pte_set(&p->mm, va, fl_pte_make(FL_PTE_PRESENT, f, FL_PTE_DIRTY | FL_PTE_ACCESSED));
 }
@@ -81,16 +82,18 @@ enum fl_fault_result fl_pager_write_fault(struct fl_pager *p, const struct fl_vm
 {
 	u32 f = fl_pte_payload(pte);
 	u64 *ptep = fl_pte_lookup(&p->mm, va);
+	bool of_file = fl_page_has(p->pages.page[f], FL_PG_FILE);
 
 	if (fl_pte_has(pte, FL_PTE_COW))
 		return cow_fault(p, vma, va, pte, flags);
 	fl_frame_clear_slot(p, f);
+	fl_page_clear_flags(&p->pages.page[f], FL_PG_FILE);
 	fl_page_set_flags(&p->pages.page[f], FL_PG_DIRTY);
 	*ptep = fl_pte_with(fl_pte_without(*ptep, FL_PTE_WP), FL_PTE_DIRTY);
 	p->host->ops->protect(p->host, va, 1, false);
 	if (fl_pte_has(pte, FL_PTE_WP)) {
 		fl_count(p, pgfault_wp, 1);
-		p->clean_writes++;
+		p->clean_writes += !of_file;
 	} else {
 		fl_count(p, pgfault_spurious, 1);
 	}

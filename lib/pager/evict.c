@@ -13,6 +13,7 @@
  */
 #include "pager/pager.h"
 #include "pager/copyout.h"
+#include "pager/filemap.h"
 #include "pager/pageout.h"
 #include "pager/shed.h"
 #include "arch/x86_64/syscall.h"
@@ -123,6 +124,7 @@ static u32 shrink_active(struct fl_pager *p, struct fl_queue *q, u32 nr, u32 *fr
 	u32 looked = 0, run_f = 0, run_n = 0;
 	u64 run_va = 0;
 	struct fl_vma *run_vma = NULL;
+	bool movable;
 
 	*ret_busy = false;
 	if (fl_pager_held(p))
@@ -146,6 +148,12 @@ static u32 shrink_active(struct fl_pager *p, struct fl_queue *q, u32 nr, u32 *fr
 			rotate(p, f);
 			continue;
 		}
+		movable = p->host->can_move && !fl_page_has(*pg, FL_PG_COW) &&
+			(vma->flags & rwx) == (FL_VM_READ | FL_VM_WRITE);
+		if (fl_page_has(*pg, FL_PG_FILE) && !movable) {
+			*freed += fl_filemap_drop(p, f, va);
+			continue;
+		}
 		/* one that is being shed stays until that has ended, though its other
 		 * users may have gone meanwhile */
 		if (fl_page_has(*pg, FL_PG_SHEDDING) ||
@@ -156,8 +164,7 @@ static u32 shrink_active(struct fl_pager *p, struct fl_queue *q, u32 nr, u32 *fr
 				*ret_busy = true;
 				break;
 			}
-		} else if (p->host->can_move && !fl_page_has(*pg, FL_PG_COW) &&
-			(vma->flags & rwx) == (FL_VM_READ | FL_VM_WRITE)) {
+		} else if (movable) {
 			run_f = f;
 			run_va = va;
 			run_n = 1;

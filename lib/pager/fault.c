@@ -4,6 +4,7 @@
  *   no VMA of ours     woken: the kernel decides (SIGSEGV, or the mapping is gone)
  *   never touched      zero-fill: a block of frames is moved in (fault-around)
  *   set aside          soft fault: the frame is moved back, a second chance
+ *   of a file          copied from the kernel's page cache: filemap.c
  *   in swap            read, then moved or copied in: swapin.c
  *   shared memory      shmem.c
  *   write-protected    shared by fork: copy; held clean: dirty from now on: cow.c
@@ -11,7 +12,7 @@
  * Moving needs a destination that is readable, writable and not executable,
  * as the pool is; other VMAs get a copy, and the frame's slot is emptied.
  */
-#include "pager/pager.h"
+#include "pager/filemap.h"
 #include "pager/shmem.h"
 
 #include <errno.h>
@@ -94,7 +95,7 @@ static enum fl_fault_result zero_fill(struct fl_pager *p, struct fl_vma *vma, u6
 	/* under pressure memory that nobody asked for costs an eviction */
 	if (fl_frames_available(p) < 2 * p->high)
 		order = fl_min(order, 1u);
-	if (!(vma->flags & FL_VM_WRITE) || p->guards)
+	if (!(vma->flags & FL_VM_WRITE) || (vma->flags & FL_VM_FILE) || p->guards)
 		order = 0;
 	/* what MOVE does not take is copied from p->zeros, 16 pages */
 	order = fl_min(order, move ? FL_MAX_ORDER : 4u);
@@ -193,7 +194,9 @@ u32 fl_pager_map_run(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 f, u32 
 		if (!move && k) {
 			fl_frames_empty(p, f + done, k);
 			for (u32 i = done; i < done + k; i++)
-				fl_pager_mapped(p, va + i * FL_PAGE_SIZE, f + i, clean ? 0 : FL_PG_DIRTY,
+				fl_pager_mapped(p, va + i * FL_PAGE_SIZE, f + i,
+					clean ? fl_page_flags(p->pages.page[f + i]) & FL_PG_FILE :
+						FL_PG_DIRTY,
 					pte_flags);
 		}
 		done += k;
@@ -249,8 +252,8 @@ static enum fl_fault_result soft_fault(struct fl_pager *p, struct fl_vma *vma, u
 		n = readahead_run(p, vma, va, f, &before);
 		fl_pager_ra_hit(p, n);
 	}
-	clean = !(flags & FL_FAULT_WRITE) && !fl_page_has(*pg, FL_PG_DIRTY) &&
-		p->pages.slot[f] != FL_NO_SLOT && fl_pager_track_clean(p, n);
+	clean = !(flags & FL_FAULT_WRITE) && fl_page_is_clean(p, f) &&
+		(fl_page_has(*pg, FL_PG_FILE) || fl_pager_track_clean(p, n));
 	fl_pager_map_run(p, vma, va - before * FL_PAGE_SIZE, f - before, n, clean);
 	fl_count(p, pgfault_soft, 1);
 	fl_count(p, pgactivate, n);
@@ -268,10 +271,11 @@ static enum fl_fault_result present_fault(struct fl_pager *p, struct fl_vma *vma
 		p->host->ops->wake(p->host, va, 1);
 		return FL_FAULT_DONE;
 	}
-	/* dropped by a system call that no hook saw: zeros from now on */
+	/* dropped by a system call that no hook saw: as if it had never been touched */
 	fl_frame_drop(p, f);
 	fl_pte_set(&p->mm, va, 0);
-	return zero_fill(p, vma, va, flags);
+	return fl_is_filemap(vma) ? fl_filemap_fault(p, vma, va, flags) :
+				    zero_fill(p, vma, va, flags);
 }
 
 enum fl_fault_result fl_pager_fault(struct fl_pager *p, u64 va, u32 flags)
@@ -300,6 +304,10 @@ enum fl_fault_result fl_pager_fault(struct fl_pager *p, u64 va, u32 flags)
 	case FL_PTE_SWAP:
 	case FL_PTE_SWAPIN:
 		return fl_pager_swapin(p, vma, va, pte, flags);
+	case FL_PTE_NONE:
+		if (fl_is_filemap(vma))
+			return fl_filemap_fault(p, vma, va, flags);
+		/* fall through */
 	default:
 		return zero_fill(p, vma, va, flags);
 	}

@@ -24,7 +24,7 @@ static u32 inactive_run(const struct fl_pager *p, const struct fl_vma *vma, u64 
 		struct fl_page pg = p->pages.page[f + n];
 
 		if (!fl_page_has(pg, FL_PG_INACTIVE) || fl_page_va(pg) != va + n * FL_PAGE_SIZE ||
-			(p->pages.slot[f + n] != FL_NO_SLOT && !fl_page_has(pg, FL_PG_DIRTY)) != clean)
+			fl_page_is_clean(p, f + n) != clean)
 			break;
 	}
 	return n;
@@ -39,8 +39,7 @@ static int map_inactive(struct fl_pager *p)
 		u32 f = fl_idx_head(&p->inactive);
 		u64 va = fl_page_va(p->pages.page[f]);
 		struct fl_vma *vma = fl_vma_at(&p->mm, va);
-		bool clean = p->pages.slot[f] != FL_NO_SLOT &&
-			!fl_page_has(p->pages.page[f], FL_PG_DIRTY);
+		bool clean = fl_page_is_clean(p, f);
 
 		n = inactive_run(p, vma, va, f, clean);
 		n = fl_pager_map_run(p, vma, va, f, n, clean);

@@ -49,6 +49,9 @@ struct fl_host_ops {
 	bool (*shared)(struct fl_host *h, u64 va);
 	/* Takes shared pages out of memory for all processes; our own view of them. 0 or -errno. */
 	int (*punch)(struct fl_host *h, u64 va, u64 n);
+	/* Waits until the kernel has read n pages of a file mapping from its disk. No lock need be
+	 * held. */
+	void (*read_in)(struct fl_host *h, u64 va, u64 n);
 	/* Is there a page at this program address? */
 	bool (*present)(struct fl_host *h, u64 va);
 };

@@ -54,7 +54,7 @@ static u32 writable_at(struct fl_pager *p, u64 va)
 
 	if (fl_pte_state(pte) != FL_PTE_SOFT || !fl_page_has(p->pages.page[f], FL_PG_INACTIVE))
 		return FL_NO_FRAME;
-	if (p->pages.slot[f] != FL_NO_SLOT && !fl_page_has(p->pages.page[f], FL_PG_DIRTY))
+	if (fl_page_is_clean(p, f))
 		return FL_NO_FRAME;
 	return fl_page_is_zero((void *)fl_slot_addr(p, f)) ? FL_NO_FRAME : f;
 }
@@ -94,7 +94,13 @@ u32 fl_shrink_inactive(struct fl_pager *p, struct fl_queue *q, u32 want, u32 *re
 		struct fl_page *pg = &p->pages.page[f];
 
 		fl_page_clear_flags(pg, FL_PG_INACTIVE);
-		if (p->pages.slot[f] != FL_NO_SLOT && !fl_page_has(*pg, FL_PG_DIRTY)) {
+		if (fl_page_has(*pg, FL_PG_FILE)) {
+			fl_pte_set(&p->mm, fl_page_va(*pg), 0);
+			fl_frame_free(p, f);
+			fl_count(p, filemap_dropped, 1);
+			fl_count(p, pgsteal, 1);
+			freed++;
+		} else if (fl_page_is_clean(p, f)) {
 			swapped(p, f);
 			fl_count(p, swap_clean, 1);
 			freed++;

@@ -16,6 +16,7 @@
  *   cow.c     write-protected pages            release.c  giving memory to the kernel
  *   shed.c    evicting shared pages        age.c    how old the active list is
  *   shmem.c   shared anonymous memory      shmem-out.c  evicting it
+ *   filemap.c private file mappings
  *
  * Context of every function: the mm lock is held, all signals are blocked, the
  * stack and all arguments lie outside managed memory.
@@ -79,6 +80,9 @@ struct fl_pager {
 	u64 shmem_next;		/* where the block filled last has ended */
 	u32 shmem_run;		/* how long such blocks have been */
 	void *shmem_bounce;	/* FL_SHMEM_CLUSTER pages, made at first need */
+	struct fl_file *files;	/* that are mapped privately and managed: filemap.h */
+	/* The page at va, of such a file, cannot be read: it becomes the kernel's. */
+	void (*unreadable)(struct fl_pager *p, u64 va);
 	struct fl_io *shed_io;	/* the request that writes such, NULL: none */
 	u32 leaving[FL_MAX_LEAVING], nr_leaving; /* threads on their way out */
 
@@ -119,6 +123,8 @@ struct fl_pager {
 /* What a fault message says. */
 #define FL_FAULT_WRITE 1u	/* it was a write */
 #define FL_FAULT_WP    2u	/* to a write-protected page */
+#define FL_FAULT_ALONE 4u	/* of a file: this page alone */
+#define FL_FAULT_READ  8u	/* of a file: it was waited for the disk */
 
 enum fl_fault_result {
 	FL_FAULT_DONE,		/* resolved, threads run again */
@@ -169,6 +175,15 @@ void fl_frame_clear_slot(struct fl_pager *p, u32 frame);	/* gives the slot back 
 static inline u64 fl_slot_addr(const struct fl_pager *p, u32 frame)
 {
 	return p->pool + (u64)frame * FL_PAGE_SIZE;
+}
+
+/* Need the frame's content not be written to swap to be kept? */
+static inline bool fl_page_is_clean(const struct fl_pager *p, u32 frame)
+{
+	struct fl_page pg = p->pages.page[frame];
+
+	return fl_page_has(pg, FL_PG_FILE) ||
+		(p->pages.slot[frame] != FL_NO_SLOT && !fl_page_has(pg, FL_PG_DIRTY));
 }
 
 /* pageout.c: the page at va is in swap now, and only there. */

@@ -53,8 +53,8 @@ static u32 writable_at(struct fl_pager *p, u64 va)
 
 	if (fl_pte_state(pte) != FL_PTE_PRESENT ||
 		!fl_page_has(p->pages.page[f], FL_PG_COW | FL_PG_ACTIVE) ||
-		fl_page_has(p->pages.page[f], FL_PG_SHEDDING) || p->pages.slot[f] != FL_NO_SLOT ||
-		fl_zone_refs(&p->machine, f) < 2 || fl_swap_published(&p->machine, f) ||
+		fl_page_has_any(p->pages.page[f], FL_PG_SHEDDING | FL_PG_FILE) ||
+		p->pages.slot[f] != FL_NO_SLOT || fl_zone_refs(&p->machine, f) < 2 || fl_swap_published(&p->machine, f) ||
 		!is_shared(p, f, va))
 		return FL_NO_FRAME;
 	return f;

@@ -2,7 +2,7 @@
  * The child's half of fork(2): everything that a child does not inherit is made
  * anew before any code of libc or the program runs in it.
  */
-#include "runtime/runtime.h"
+#include "runtime/filemap.h"
 #include "arch/x86_64/syscall.h"
 #include "base/log.h"
 #include "machine/handoff.h"
@@ -48,6 +48,8 @@ static void go_native(struct fl_pager *p, int err)
 {
 	struct fl_vma *vma;
 
+	for (struct fl_file *file = p->files; file; file = file->next)
+		fl_filemap_return(file);
 	fl_for_each_vma(&p->mm, vma)
 	{
 		u64 *ptep;
@@ -164,6 +166,7 @@ void fl_runtime_child(bool shares_files)
 	p->machine.self->files_of = p->machine.self->uffd_number = 0;
 	renew_internal(old_held, (u64)p->machine.held_frames, p->machine.t->held_stride);
 
+	fl_lease_lost();
 	fl_rings_child();
 	if (shares_files)
 		leave_to_parent(p, parent_start_ns);
@@ -206,4 +209,5 @@ void fl_runtime_child(bool shares_files)
 	fl_proc_settle(&p->machine, fl.pid, (u32)r);
 	fl_sample(&fl.handler);
 	fl_unlock(&p->lock);
+	fl_lease_renew();
 }

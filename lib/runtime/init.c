@@ -4,7 +4,7 @@
  * Everything is reserved and nothing is touched: what a program does not use
  * it does not pay for, and starting `true` costs some twenty system calls.
  */
-#include "runtime/runtime.h"
+#include "runtime/filemap.h"
 #include "arch/x86_64/entry.h"
 #include "arch/x86_64/syscall.h"
 #include "arch/x86_64/thread.h"
@@ -216,6 +216,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	p->dead = dead;
 	p->queue_opened = queue_opened;
 	p->make_stage = make_stage;
+	p->unreadable = fl_filemap_unreadable;
 	p->backend = fl_rings_init();
 	fl_pager_init(p, &fl.arena, &fl.uffd.host);
 	p->reads.ops = fl.writes.ops = p->backend;

@@ -8,7 +8,7 @@
  * The calling thread stands in as the record's keeper, or others would find us dead: after
  * the handler has become it, which it does as the first thing, but maybe late.
  */
-#include "runtime/runtime.h"
+#include "runtime/filemap.h"
 #include "arch/x86_64/syscall.h"
 #include "base/procfs.h"
 
@@ -79,6 +79,7 @@ bool fl_threads_end(struct fl_pause *pause)
 		forget_queue(p, &fl.writes);
 	p->reads_open = fl.kswapd_started = false;
 	fl.uffd.pagemap_fd = -1;
+	fl_lease_lost();
 	fl_rings_child();
 	return true;
 }

@@ -43,6 +43,9 @@ struct fl_runtime {
 	u64 pool_bytes;
 	struct fl_range internal[FL_MAX_INTERNAL]; /* our own mappings */
 	u32 nr_internal;
+	u64 twin_area;			/* where files are mapped to be read; 0: not yet */
+	struct fl_file *dropped_files;	/* whose descriptors the handler is to close */
+	struct fl_lease_request *lease_requests;
 	struct fl_machine_view child_view; /* between the two halves of a fork */
 };
 

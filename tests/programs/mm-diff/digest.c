@@ -5,6 +5,9 @@
  * Lines of maps that lie side by side and are alike are joined before they are compared: whether
  * the kernel makes one VMA of two depends on who was first to fault in each (their anon_vmas), and
  * on flags that the program cannot see there.
+ *
+ * A private mapping of the file that nobody can write to may be Faultline's, and is anonymous memory
+ * in that list then: it is taken for such here, natively too. Which bytes are there tells them apart.
  */
 #include "diff.h"
 
@@ -88,6 +91,14 @@ static const char *backing(const struct worker *w, const struct line *l)
 	return "other";
 }
 
+static void name_private(const struct worker *w, struct line *l)
+{
+	struct stat st;
+
+	if (l->ino && l->perms[3] == 'p' && fstat(w->fd[FILE_RO], &st) == 0 && st.st_ino == l->ino)
+		l->ino = 0;
+}
+
 static bool goes_on(const struct line *a, const struct line *b)
 {
 	return a->end == b->start && !strcmp(a->perms, b->perms) && a->ino == b->ino &&
@@ -157,6 +168,7 @@ static void note_area(struct worker *w, char *start, char *end)
 	while (next_line(&m) && m.line.start < end) {
 		if (!clip(&m.line, start, end))
 			continue;
+		name_private(w, &m.line);
 		if (any && goes_on(&run, &m.line)) {
 			run.end = m.line.end;
 			continue;

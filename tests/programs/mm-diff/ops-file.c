@@ -19,6 +19,46 @@ static void op_pwrite(struct worker *w, const struct op *op)
 	note_result(w, pwrite(w->fd[op->source], w->scratch, n, (off_t)at));
 }
 
+/* Through a descriptor that is open for just this: private mappings show it where they were never
+ * written to. The file keeps its length. */
+static void write_open(struct worker *w, int file, size_t at, size_t n)
+{
+	char name[64];
+	int fd;
+
+	fill_scratch(w, w->op << 20);
+	note(w, "%#zx at %#zx", n, at);
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", file);
+	fd = open(name, O_WRONLY | O_CLOEXEC);
+	note_result(w, fd < 0 ? -1 : pwrite(fd, w->scratch, n, (off_t)at));
+	close(fd);
+}
+
+static void op_write_open(struct worker *w, const struct op *op)
+{
+	size_t at = draw(w, (FILE_PAGES - 4) * PAGE), n = 1 + draw(w, 4 * PAGE);
+
+	write_open(w, w->fd[op->source], at, n);
+}
+
+/* Under a private mapping of which some pages were read, some written, and some neither. */
+static void op_write_under(struct worker *w, const struct op *op)
+{
+	struct span s = draw_arena(w, 1);
+	size_t n = 6 * PAGE, first = draw(w, FILE_PAGES - 6);
+
+	if (s.at + n > w->arena + ARENA_PAGES * PAGE)
+		return;
+	note_addr(w, s.at);
+	note_pointer(w, mmap(s.at, n, RW, MAP_FIXED | MAP_PRIVATE, w->fd[op->source],
+				(off_t)(first * PAGE)));
+	note_bytes(w, span_of(s.at, n));
+	note(w, " filled %zu", guarded_fill(w, s.at + (1 + draw(w, 5)) * PAGE, PAGE, w->op << 19));
+	write_open(w, w->fd[op->source], (first + draw(w, 3)) * PAGE, 3 * PAGE);
+	for (size_t at = 0; at < n; at += PAGE)
+		note_bytes(w, span_of(s.at + at, PAGE));
+}
+
 static void op_pread(struct worker *w, const struct op *op)
 {
 	size_t at = draw(w, FILE_PAGES * PAGE), n = 1 + draw(w, 4 * PAGE);
@@ -106,6 +146,8 @@ const struct op file_ops[] = {
 	{"pwrite file", op_pwrite, 5, 0, 0, FILE_RW},
 	{"pwrite memfd", op_pwrite, 4, 0, 0, MEMFD},
 	{"pwrite read-only file", op_pwrite, 1, 0, 0, FILE_RO},
+	{"pwrite to a read-only file opened anew", op_write_open, 3, 0, 0, FILE_RO},
+	{"pwrite under a private mapping", op_write_under, 5, 0, 0, FILE_RO},
 	{"pwrite sealed memfd", op_pwrite, 1, 0, 0, SEALED},
 	{"pread file", op_pread, 3, 0, 0, FILE_RW},
 	{"pread memfd", op_pread, 3, 0, 0, MEMFD},

@@ -193,6 +193,7 @@ const struct op map_ops[] = {
 	{"mmap file shared", op_mmap, 12, MAP_SHARED, ANY_PROT, FILE_RW},
 	{"mmap file SHARED_VALIDATE", op_mmap, 4, MAP_SHARED_VALIDATE, RW, FILE_RW},
 	{"mmap read-only file private", op_mmap, 5, MAP_PRIVATE, ANY_PROT, FILE_RO},
+	{"mmap read-only file private rw", op_mmap, 10, MAP_PRIVATE, RW, FILE_RO},
 	{"mmap read-only file shared", op_mmap, 4, MAP_SHARED, PROT_READ, FILE_RO},
 	{"mmap memfd private", op_mmap, 6, MAP_PRIVATE, ANY_PROT, MEMFD},
 	{"mmap memfd shared", op_mmap, 8, MAP_SHARED, ANY_PROT, MEMFD},

@@ -1,0 +1,263 @@
+/* Private file mappings: taking them over, and giving them back; see filemap.h. */
+#include "runtime/filemap.h"
+#include "arch/x86_64/syscall.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+#ifndef MLOCK_ONFAULT
+#define MLOCK_ONFAULT 1
+#endif
+
+/* Each piece that goes back is a mapping of its own, and so is what stays between them; the kernel
+ * allows 65530 of them, and the program wants some. */
+#define PIECES_MAX 8192u
+#define MAPPINGS_MAX 32768u
+#define NEIGHBOURS   512u /* pages that go back with one that is touched */
+
+static u64 prot_of(const struct fl_vma *vma)
+{
+	return (vma->flags & FL_VM_READ ? PROT_READ : 0) | (vma->flags & FL_VM_WRITE ? PROT_WRITE : 0) |
+		(vma->flags & FL_VM_EXEC ? PROT_EXEC : 0);
+}
+
+/* What the program has asked for of the range, beside its protection. */
+static void advise_again(u64 flags, u64 start, u64 bytes)
+{
+	if (flags & FL_VM_DONTFORK)
+		fl_syscall(SYS_madvise, start, bytes, MADV_DONTFORK);
+	if (flags & FL_VM_DONTDUMP)
+		fl_syscall(SYS_madvise, start, bytes, MADV_DONTDUMP);
+	/* its pages are the kernel's to bring in: no fault of ours comes of it */
+	if (flags & FL_VM_LOCKED)
+		fl_syscall(SYS_mlock2, start, bytes, flags & FL_VM_LOCKONFAULT ? MLOCK_ONFAULT : 0);
+}
+
+/* The twin's pages take the place of ours. False if the kernel would not have it. */
+static bool move_there(const struct fl_file *file, const struct fl_vma *vma, u64 start, u64 end)
+{
+	u64 twin = fl_file_twin(file, vma, start), bytes = end - start, flags = vma->flags;
+	long r = fl_syscall(SYS_mprotect, twin, bytes, prot_of(vma));
+
+	if (r == 0)
+		r = fl_syscall(SYS_mremap, twin, bytes, bytes,
+			MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, start);
+	fl_syscall(SYS_mprotect, twin, bytes, PROT_READ);
+	if (fl_is_err(r))
+		return false;
+	advise_again(flags, start, bytes);
+	return true;
+}
+
+/* The mirror's half. */
+static void now_the_kernels(u64 start, u64 end)
+{
+	struct fl_pager *p = &fl.pager;
+
+	fl_pager_forget(p, start, end);
+	if (fl_vma_prealloc(&p->mm, FL_VMA_MAX_NODES) < 0)
+		p->dead(p, "its tables cannot grow: the address space is full (ulimit -v?)");
+	fl_mm_set_owner(&p->mm, start, end, FL_OWNER_KERNEL);
+	fl_vma_at(&p->mm, start)->why = FL_WHY_WRITERS;
+	fl_count(p, filemap_returned, (end - start) >> FL_PAGE_SHIFT);
+	p->host->ops->wake(p->host, start, (end - start) >> FL_PAGE_SHIFT);
+}
+
+static void give(const struct fl_file *file, const struct fl_vma *vma, u64 start, u64 end)
+{
+	if (!move_there(file, vma, start, end))
+		fl.pager.dead(&fl.pager, "a file mapping cannot be given back to the kernel: too many mappings (vm.max_map_count), or a limit on memory?");
+	now_the_kernels(start, end);
+}
+
+/* Can the twin's page be written to? Not where the file was cut shorter since: such a page would be
+ * gone natively, whatever was written to it. The attempt makes it the twin's own. */
+static bool have_page(u64 twin)
+{
+	u64 zero = 0;
+	struct iovec local = {&zero, sizeof(zero)}, remote = {(void *)twin, sizeof(zero)};
+
+	return fl_syscall(SYS_process_vm_writev, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0) ==
+		(long)sizeof(zero);
+}
+
+/* One page that was written, wherever it is, to the twin. */
+static bool copy_to_twin(struct fl_pager *p, const struct fl_vma *vma, u64 va, u64 pte, void *twin)
+{
+	u32 payload = fl_pte_payload(pte);
+
+	switch (fl_pte_state(pte)) {
+	case FL_PTE_PRESENT:
+		if (!p->host->ops->present(p->host, va))
+			return true; /* dropped by a system call that no hook saw */
+		return p->host->ops->fetch(p->host, twin, va, vma->flags & FL_VM_READ) == 0;
+	case FL_PTE_SOFT:
+		memcpy(twin, (void *)fl_slot_addr(p, payload), FL_PAGE_SIZE);
+		return true;
+	case FL_PTE_SWAP:
+		return fl_pager_read_slots_now(p, payload, 1, twin) == 0;
+	case FL_PTE_SWAPIN:
+		return fl_pager_read_slots_now(p, p->pages.slot[payload], 1, twin) == 0;
+	default:
+		memset(twin, 0, FL_PAGE_SIZE);
+		return true;
+	}
+}
+
+/* All pages that were written, while nobody can write to them. */
+static bool copy_written(struct fl_pager *p, const struct fl_file *file, const struct fl_vma *vma,
+	u64 start, u64 end)
+{
+	u64 *ptep;
+
+	p->host->ops->protect(p->host, start, (end - start) >> FL_PAGE_SHIFT, true);
+	for (u64 va = start; (ptep = fl_pt_next(&p->mm, &va, end)); va += FL_PAGE_SIZE) {
+		u64 twin = fl_file_twin(file, vma, va);
+
+		if (fl_filemap_was_written(p, *ptep) && have_page(twin) &&
+			!copy_to_twin(p, vma, va, *ptep, (void *)twin))
+			return false;
+	}
+	return true;
+}
+
+void fl_filemap_return_all(struct fl_vma *vma, u64 start, u64 end)
+{
+	struct fl_pager *p = &fl.pager;
+	struct fl_file *file = fl_file_find(p, vma->dev, vma->ino);
+	u64 twin = fl_file_twin(file, vma, start);
+
+	if (fl_syscall(SYS_mprotect, twin, end - start, PROT_READ | PROT_WRITE) < 0 ||
+		!copy_written(p, file, vma, start, end))
+		p->dead(p, "a file mapping cannot be given back to the kernel: the swap file cannot be read, or there is a limit on memory");
+	give(file, vma, start, end);
+}
+
+static u32 count_pieces(const struct fl_pager *p, const struct fl_vma *vma)
+{
+	u64 at = vma->start, stop;
+	u32 n = 0;
+
+	for (; n <= PIECES_MAX && fl_filemap_unwritten(p, &at, vma->end, &stop); at = stop)
+		n++;
+	return n;
+}
+
+static void return_vma(const struct fl_file *file, struct fl_vma *vma)
+{
+	struct fl_pager *p = &fl.pager;
+	u32 pieces = count_pieces(p, vma);
+	u64 at = vma->start, end = vma->end, stop;
+
+	if (pieces > PIECES_MAX || p->mm.map_count + 2 * pieces > MAPPINGS_MAX) {
+		fl_filemap_return_all(vma, at, end);
+		return;
+	}
+	for (; fl_filemap_unwritten(p, &at, end, &stop); at = stop)
+		give(file, fl_vma_at(&p->mm, at), at, stop);
+}
+
+void fl_filemap_return(struct fl_file *file)
+{
+	struct fl_mm *mm = &fl.pager.mm;
+	struct fl_vma *vma;
+
+	for (u64 at = 0; (vma = fl_vma_find(mm, at));) {
+		at = vma->end;
+		if (fl_is_filemap(vma) && vma->dev == file->dev && vma->ino == file->ino)
+			return_vma(file, vma);
+	}
+}
+
+void fl_filemap_forget(struct fl_file *file)
+{
+	struct fl_pager *p = &fl.pager;
+	struct fl_vma *vma;
+
+	fl_for_each_vma(&p->mm, vma)
+	{
+		u64 at = vma->start, stop;
+
+		if (!fl_is_filemap(vma) || vma->dev != file->dev || vma->ino != file->ino)
+			continue;
+		for (; fl_filemap_unwritten(p, &at, vma->end, &stop); at = stop) {
+			p->host->ops->discard(p->host, at, (stop - at) >> FL_PAGE_SHIFT);
+			fl_pager_forget(p, at, stop);
+		}
+	}
+}
+
+void fl_filemap_unreadable(struct fl_pager *p, u64 va)
+{
+	struct fl_vma *vma = fl_vma_at(&p->mm, va);
+	struct fl_file *file = fl_file_find(p, vma->dev, vma->ino);
+	u64 stop = fl_min(vma->end, va + NEIGHBOURS * FL_PAGE_SIZE), index = fl_file_index(vma, va);
+
+	/* what was dropped when others may write to the file, and what lies past its end, goes with
+	 * its neighbours; what the disk has refused goes alone */
+	if (file->lease >= 0 && index < file->pages)
+		stop = va + FL_PAGE_SIZE;
+	else
+		fl_filemap_unwritten(p, &va, stop, &stop);
+	give(file, vma, va, stop);
+}
+
+enum fl_why fl_filemap_manage(struct fl_file *file, int fd, u64 start, u64 end, bool noreserve)
+{
+	struct fl_pager *p = &fl.pager;
+	struct fl_vma v = *fl_vma_at(&p->mm, start);
+	u64 flags = MAP_PRIVATE | MAP_FIXED;
+	long r;
+
+	v.pgoff += (start - v.start) >> FL_PAGE_SHIFT;
+	v.start = start;
+	v.end = end;
+	v.owner = FL_OWNER_MANAGED;
+	v.why = 0;
+	v.flags |= noreserve ? FL_VM_NORESERVE : 0;
+	if (fl_vma_prealloc(&p->mm, FL_VMA_MAX_NODES) < 0 ||
+		!fl_twin_cover(file, fd, v.pgoff, v.pgoff + fl_vma_pages(&v)))
+		return FL_WHY_NO_ROOM;
+	r = fl_syscall(SYS_mmap, start, end - start, prot_of(&v),
+		flags | MAP_ANONYMOUS | (noreserve ? MAP_NORESERVE : 0), -1, 0);
+	if (!fl_is_err(r) && fl_uffd_register(&fl.uffd, start, end, true) == 0) {
+		fl_mm_map(&p->mm, &v);
+		return 0;
+	}
+	if (!fl_is_err(r))
+		fl_syscall(SYS_mmap, start, end - start, prot_of(&v), flags, fd,
+			v.pgoff << FL_PAGE_SHIFT);
+	return FL_WHY_NO_ROOM;
+}
+
+bool fl_any_filemap(u64 start, u64 end)
+{
+	struct fl_vma *vma;
+
+	if (fl.pager.files)
+		fl_for_each_vma_range(&fl.pager.mm, vma, start, end)
+			if (fl_is_filemap(vma))
+				return true;
+	return false;
+}
+
+void fl_filemap_forget_unused(void)
+{
+	struct fl_file *file, *next;
+	struct fl_vma *vma;
+
+	for (file = fl.pager.files; file; file = file->next)
+		file->used = false;
+	fl_for_each_vma(&fl.pager.mm, vma)
+		if (fl_is_filemap(vma))
+			fl_file_find(&fl.pager, vma->dev, vma->ino)->used = true;
+	for (file = fl.pager.files; file; file = next) {
+		next = file->next;
+		if (!file->used)
+			fl_lease_drop(file);
+	}
+}

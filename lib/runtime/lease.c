@@ -1,0 +1,323 @@
+/*
+ * Leases on files that are mapped and managed.
+ *
+ * A read lease (fcntl(2), F_SETLEASE) is given only while nobody has the file open for writing, and
+ * whoever then opens it so, or truncates it, waits until we have let go: by then all that was never
+ * written is the kernel's, and follows the file. The kernel tells by a signal, SIGIO, to the
+ * handler's thread alone, which has all signals blocked and takes it from a signalfd.
+ *
+ * The descriptors are in the table of that thread: the program cannot see or close them, and its
+ * record locks are not lost when they are closed.
+ */
+#include "runtime/filemap.h"
+#include "arch/x86_64/syscall.h"
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#define XFS_MAGIC    0x58465342
+#define F2FS_MAGIC   0xf2f52010
+#define BCACHEFS_MAGIC 0xca451a4e
+#define EXFAT_MAGIC  0x2011bab0
+#define SQUASHFS_MAGIC_ 0x73717368
+#define NOEXEC	     8 /* ST_NOEXEC of statvfs(3) */
+#define FILES_MAX    256u /* at once: they are in a list that every fault on one goes through */
+
+struct fl_lease_request {
+	struct fl_lease_request *next;
+	u32 tid;	/* the thread whose descriptor it is */
+	int fd;		/* -1: renew all */
+	u64 dev, ino;
+	enum fl_why why;
+	u32 done;	/* futex */
+};
+
+/* Does every change of a file go through this kernel, by an open(2) or truncate(2) of it? */
+static bool is_local(u64 type)
+{
+	switch (type) {
+	case EXT4_SUPER_MAGIC:
+	case XFS_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case F2FS_MAGIC:
+	case BCACHEFS_MAGIC:
+	case TMPFS_MAGIC:
+	case RAMFS_MAGIC:
+	case OVERLAYFS_SUPER_MAGIC:
+	case MSDOS_SUPER_MAGIC:
+	case EXFAT_MAGIC:
+	case SQUASHFS_MAGIC_:
+	case EROFS_SUPER_MAGIC_V1:
+	case ISOFS_SUPER_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool have_signals(struct fl_handler *h)
+{
+	u64 mask = 1ull << (SIGIO - 1);
+
+	if (h->signal_fd < 0)
+		h->signal_fd = (int)fl_syscall(SYS_signalfd4, -1, &mask, sizeof(mask),
+			SFD_CLOEXEC | SFD_NONBLOCK);
+	return h->signal_fd >= 0;
+}
+
+/* Opens the file once more, for itself, with a lease. Fills in what is known of it. */
+static enum fl_why open_leased(struct fl_handler *h, const char *path, struct fl_file *file)
+{
+	struct f_owner_ex owner = {F_OWNER_TID, (pid_t)fl_gettid()};
+	struct statfs fs;
+	struct stat st;
+	long fd = fl_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), r;
+	enum fl_why why;
+
+	if (fd < 0)
+		return FL_WHY_NO_LEASE;
+	why = FL_WHY_NO_LEASE;
+	if (fl_syscall(SYS_fstat, fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_dev != file->dev ||
+		st.st_ino != file->ino || fl_syscall(SYS_fstatfs, fd, &fs) < 0)
+		goto out;
+	why = FL_WHY_FILE_SYSTEM;
+	if (!is_local((u64)fs.f_type))
+		goto out;
+	why = FL_WHY_NO_LEASE;
+	/* that memfd_create(2) has opened it for writing the kernel does not count */
+	if (fs.f_type == TMPFS_MAGIC && !st.st_nlink)
+		goto out;
+	/* the owner first, or the signal would go to the program */
+	if (!have_signals(h) || fl_syscall(SYS_fcntl, fd, F_SETOWN_EX, &owner) < 0)
+		goto out;
+	r = fl_syscall(SYS_fcntl, fd, F_SETLEASE, F_RDLCK);
+	why = r == -EAGAIN ? FL_WHY_WRITERS : r == -EACCES ? FL_WHY_OWNER : FL_WHY_NO_LEASE;
+	/* how long it is, now that nobody can change that */
+	if (r < 0 || fl_syscall(SYS_fstat, fd, &st) < 0)
+		goto out;
+	file->lease = (int)fd;
+	file->pages = fl_page_up((u64)st.st_size) >> FL_PAGE_SHIFT;
+	file->noexec = fs.f_flags & NOEXEC;
+	return 0;
+out:
+	fl_syscall(SYS_close, fd);
+	return why;
+}
+
+static bool too_many(const struct fl_pager *p)
+{
+	u32 n = 0;
+
+	for (const struct fl_file *file = p->files; file; file = file->next)
+		n++;
+	return n >= FILES_MAX;
+}
+
+static void take(struct fl_handler *h, struct fl_lease_request *rq)
+{
+	struct fl_file new = {.dev = rq->dev, .ino = rq->ino, .lease = -1}, *file;
+	struct fl_pager *p = h->pager;
+	char path[64];
+
+	fl_format(path, sizeof(path), "/proc/self/task/%u/fd/%d", rq->tid, rq->fd);
+	rq->why = open_leased(h, path, &new);
+	fl_lock(&p->lock);
+	file = fl_file_find(p, rq->dev, rq->ino);
+	if (!rq->why && !file && too_many(p)) {
+		fl_syscall(SYS_close, new.lease);
+		rq->why = FL_WHY_NO_ROOM;
+	} else if (!rq->why && !file) {
+		file = fl_arena_alloc(p->arena, sizeof(*file));
+		if (!file)
+			p->dead(p, "its own memory is full");
+		*file = new;
+		file->next = p->files;
+		p->files = file;
+	} else if (!rq->why && file->lease < 0) { /* some of it is mapped still */
+		file->lease = new.lease;
+		file->pages = new.pages;
+		file->noexec = new.noexec;
+	} else if (!rq->why) { /* another thread was first */
+		fl_syscall(SYS_close, new.lease);
+	}
+	if (!rq->why)
+		file->asked++;
+	fl_unlock(&p->lock);
+}
+
+/* What is mapped of a file is as old as the last lease: somebody may have written in between. */
+static void renew(struct fl_handler *h)
+{
+	struct fl_pager *p = h->pager;
+	char path[64];
+
+	fl_lock(&p->lock);
+	for (struct fl_file *file = p->files; file; file = file->next) {
+		struct fl_file new = *file;
+
+		if (file->lease >= 0)
+			continue;
+		fl_format(path, sizeof(path), "/proc/self/map_files/%lx-%lx", file->twin,
+			file->twin + ((file->hi - file->lo) << FL_PAGE_SHIFT));
+		fl_unlock(&p->lock);
+		open_leased(h, path, &new);
+		fl_lock(&p->lock);
+		file->lease = new.lease;
+		file->pages = new.pages;
+		if (file->lease >= 0)
+			fl_filemap_forget(file);
+		else
+			fl_filemap_return(file);
+	}
+	fl_unlock(&p->lock);
+}
+
+/* Leases that somebody waits for. Lock held. */
+static void give_up_broken(struct fl_pager *p)
+{
+	for (struct fl_file *file = p->files; file; file = file->next) {
+		if (file->lease < 0 ||
+			fl_syscall(SYS_fcntl, file->lease, F_GETLEASE) == F_RDLCK)
+			continue;
+		fl_filemap_return(file);
+		fl_syscall(SYS_close, file->lease);
+		file->lease = -1;
+	}
+	if (p->files)
+		fl_filemap_forget_unused();
+}
+
+static void close_dropped(struct fl_pager *p)
+{
+	struct fl_file *file;
+
+	while ((file = fl.dropped_files)) {
+		fl.dropped_files = file->next;
+		fl_syscall(SYS_close, file->lease);
+		fl_arena_free(p->arena, file, sizeof(*file));
+	}
+}
+
+void fl_lease_serve(struct fl_handler *h)
+{
+	struct fl_pager *p = h->pager;
+	struct signalfd_siginfo info;
+	struct fl_lease_request *rq;
+	u64 times;
+
+	if (h->stop_fd >= 0)
+		fl_syscall(SYS_read, h->stop_fd, &times, sizeof(times));
+	while (h->signal_fd >= 0 && fl_syscall(SYS_read, h->signal_fd, &info, sizeof(info)) > 0)
+		;
+	fl_lock(&p->lock);
+	while ((rq = fl.lease_requests)) {
+		fl.lease_requests = rq->next;
+		fl_unlock(&p->lock);
+		if (rq->fd < 0)
+			renew(h);
+		else
+			take(h, rq);
+		__atomic_store_n(&rq->done, 1, __ATOMIC_RELEASE);
+		fl_futex_wake(&rq->done, 1, false);
+		fl_lock(&p->lock);
+	}
+	close_dropped(p);
+	give_up_broken(p);
+	fl_unlock(&p->lock);
+}
+
+static void call_handler(void)
+{
+	u64 one = 1;
+
+	fl_syscall(SYS_write, fl.handler.stop_fd, &one, sizeof(one));
+}
+
+/* Lock held, and let go. */
+static void ask(struct fl_lease_request *rq)
+{
+	rq->next = fl.lease_requests;
+	fl.lease_requests = rq;
+	fl_unlock(&fl.pager.lock);
+	call_handler();
+	while (!__atomic_load_n(&rq->done, __ATOMIC_ACQUIRE))
+		fl_futex_wait(&rq->done, 0, 0, false);
+}
+
+enum fl_why fl_lease_take(int fd, u64 dev, u64 ino)
+{
+	struct fl_lease_request rq = {.tid = fl_gettid(), .fd = fd, .dev = dev, .ino = ino};
+	struct fl_file *file;
+
+	/* the number by which the handler is called is the parent's, or this is no process of ours
+	 * but one that borrows its memory */
+	if (fl.handler.stop_fd < 0 || (u32)fl_syscall(SYS_getpid) != fl.pid)
+		return FL_WHY_NO_LEASE;
+	fl_lock(&fl.pager.lock);
+	file = fl_file_find(&fl.pager, dev, ino);
+	if (file && file->lease >= 0) {
+		file->asked++;
+		fl_unlock(&fl.pager.lock);
+		return 0;
+	}
+	ask(&rq);
+	return rq.why;
+}
+
+void fl_lease_renew(void)
+{
+	struct fl_lease_request rq = {.fd = -1};
+	struct fl_pager *p = &fl.pager;
+
+	fl_lock(&p->lock);
+	if (!p->files) {
+		fl_unlock(&p->lock);
+	} else if (fl.handler.stop_fd < 0) {
+		for (struct fl_file *file = p->files; file; file = file->next)
+			fl_filemap_return(file);
+		fl_unlock(&p->lock);
+	} else {
+		ask(&rq);
+	}
+}
+
+void fl_lease_lost(void)
+{
+	struct fl_pager *p = &fl.pager;
+	struct fl_file *file;
+
+	while ((file = fl.dropped_files)) {
+		fl.dropped_files = file->next;
+		fl_arena_free(p->arena, file, sizeof(*file));
+	}
+	for (file = p->files; file; file = file->next) {
+		file->lease = -1;
+		file->asked = 0;
+	}
+	fl.lease_requests = NULL;
+}
+
+void fl_lease_drop(struct fl_file *file)
+{
+	struct fl_file **at = &fl.pager.files;
+
+	if (file->asked)
+		return; /* a thread is about to map it */
+	while (*at != file)
+		at = &(*at)->next;
+	*at = file->next;
+	fl_twin_drop(file);
+	if (file->lease < 0) {
+		fl_arena_free(fl.pager.arena, file, sizeof(*file));
+		return;
+	}
+	file->next = fl.dropped_files;
+	fl.dropped_files = file;
+	call_handler();
+}
