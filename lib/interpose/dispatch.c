@@ -46,6 +46,9 @@ static fl_hook *hook_of(long nr)
 	case SYS_getdents64: return fl_hook_getdents64;
 	case SYS_ioctl: return fl_hook_ioctl;
 	case SYS_remap_file_pages: return fl_hook_remap_file_pages;
+	case SYS_prlimit64:
+	case SYS_getrlimit:
+	case SYS_setrlimit: return fl_hook_rlimit;
 	case SYS_close: return fl_hook_close;
 	case SYS_close_range: return fl_hook_close_range;
 	default: return NULL;
@@ -78,6 +81,14 @@ bool fl_peek(u64 va, void *to, size_t bytes)
 	struct iovec local = {to, bytes}, remote = {(void *)va, bytes};
 
 	return fl_syscall(SYS_process_vm_readv, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0) ==
+		(long)bytes;
+}
+
+bool fl_poke(u64 va, const void *from, size_t bytes)
+{
+	struct iovec local = {(void *)from, bytes}, remote = {(void *)va, bytes};
+
+	return fl_syscall(SYS_process_vm_writev, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0) ==
 		(long)bytes;
 }
 

@@ -2,6 +2,7 @@
  * The child's half of fork(2): everything that a child does not inherit is made
  * anew before any code of libc or the program runs in it.
  */
+#include "runtime/limits.h"
 #include "runtime/runtime.h"
 #include "arch/x86_64/syscall.h"
 #include "base/log.h"
@@ -25,7 +26,7 @@ static void renew_internal(u64 old_held, u64 new_held, u64 bytes)
 			continue;
 		fl.internal[n] = fl.internal[i];
 		if (fl.internal[n].start == old_held)
-			fl.internal[n] = (struct fl_range){new_held, new_held + bytes, false};
+			fl.internal[n] = (struct fl_range){new_held, new_held + bytes, false, false};
 		n++;
 	}
 	fl.nr_internal = n;
@@ -148,7 +149,7 @@ static int open_uffd(struct fl_pager *p, bool shares_files)
 	return r;
 }
 
-void fl_runtime_child(bool shares_files)
+void fl_runtime_child(bool shares_files, const struct fl_limits *limits)
 {
 	struct fl_pager *p = &fl.pager;
 	u64 old_held = (u64)p->machine.held_frames;
@@ -191,6 +192,7 @@ void fl_runtime_child(bool shares_files)
 	r = open_uffd(p, shares_files);
 	fl_fd_restore_limit(&limit);
 	if (r < 0) {
+		fl_limits_settle(limits);
 		go_native(p, r);
 		fl_unlock(&p->lock);
 		return;
@@ -203,6 +205,7 @@ void fl_runtime_child(bool shares_files)
 	if (not_all)
 		fl_shmem_forget_unused(p);
 	fl_pager_fork_protect(p);
+	fl_limits_settle(limits);
 	fl_proc_settle(&p->machine, fl.pid, (u32)r);
 	fl_sample(&fl.handler);
 	fl_unlock(&p->lock);

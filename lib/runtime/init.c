@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/own.h"
 #include "machine/handoff.h"
+#include "runtime/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,19 +19,23 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-#define ARENA_BYTES  (4ull << 30)
-#define STACKS_BYTES (64ull << 20)
+/* Reserved, and much less where address space is short. */
+#define ARENA_BYTES	 (4ull << 30)
+#define ARENA_LEAST	 (8ull << 20)
+#define STACKS_BYTES	 (64ull << 20)
+#define STACKS_LEAST	 (4ull << 20)
+#define PART_OF_ROOM(room) ((room) / 16)
 
 struct fl_runtime fl;
 
-void fl_runtime_internal(u64 start, u64 end)
+void fl_runtime_internal(u64 start, u64 end, bool data)
 {
 	for (u32 i = 0; i < fl.nr_internal; i++)
 		if (fl.internal[i].start == fl_page_down(start) && fl.internal[i].end == fl_page_up(end))
 			return; /* as it was before: a ring that is opened anew */
 	if (fl.nr_internal < FL_MAX_INTERNAL)
 		fl.internal[fl.nr_internal++] =
-			(struct fl_range){fl_page_down(start), fl_page_up(end), false};
+			(struct fl_range){fl_page_down(start), fl_page_up(end), false, data};
 }
 
 bool fl_is_internal(u64 start, u64 end, u64 *ret_stop)
@@ -60,8 +65,14 @@ static void *reserve(u64 bytes)
 
 	if (fl_is_err(r))
 		return NULL;
-	fl_runtime_internal((u64)r, (u64)r + bytes);
+	fl_runtime_internal((u64)r, (u64)r + bytes, true);
 	return (void *)r;
+}
+
+/* So much, or a part of what a limit that could not be lifted allows in all. */
+static u64 fitting(u64 most, u64 least)
+{
+	return fl_page_up(fl_max(fl_min(most, PART_OF_ROOM(fl_limits_room())), least));
 }
 
 static void *mm_alloc(void *ctx, size_t bytes)
@@ -76,12 +87,17 @@ static void mm_free(void *ctx, void *p, size_t bytes)
 
 static u64 make_stage(struct fl_pager *p)
 {
-	long r = fl_syscall(SYS_mmap, fl_own_hint(FL_PAGE_SIZE), FL_PAGE_SIZE,
-		PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct fl_limits limits;
+	long r;
 
+	fl_limits_lift(&limits);
+	r = fl_syscall(SYS_mmap, fl_own_hint(FL_PAGE_SIZE), FL_PAGE_SIZE,
+		PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!fl_is_err(r))
+		fl_runtime_internal((u64)r, (u64)r + FL_PAGE_SIZE, true);
+	fl_limits_settle(&limits);
 	if (fl_is_err(r) || fl_uffd_register(&fl.uffd, (u64)r, (u64)r + FL_PAGE_SIZE, false) < 0)
 		return 0;
-	fl_runtime_internal((u64)r, (u64)r + FL_PAGE_SIZE);
 	return (u64)r;
 }
 
@@ -99,11 +115,15 @@ static void queue_opened(struct fl_pager *p, struct fl_queue *q)
 {
 	struct iovec maps[FL_QUEUE_MAPS];
 	u32 n = p->backend->mappings(q, maps);
+	struct fl_limits limits;
 
+	fl_limits_lift(&limits);
 	for (u32 i = 0; i < n; i++) {
-		fl_runtime_internal((u64)maps[i].iov_base, (u64)maps[i].iov_base + maps[i].iov_len);
+		fl_runtime_internal((u64)maps[i].iov_base, (u64)maps[i].iov_base + maps[i].iov_len,
+			false);
 		fl.internal[fl.nr_internal - 1].not_inherited = true;
 	}
+	fl_limits_settle(&limits); /* they may lie elsewhere than in the place set apart for them */
 }
 
 static int reserve_arrays(struct fl_pager *p, u32 nframes)
@@ -146,9 +166,10 @@ static int open_machine(struct fl_pager *p, const struct fl_config *c, int base,
 	fl.dev_fd = base + FL_FD_UFFD_DEV;
 	r = fl_machine_open(&p->machine, base + FL_FD_MEM, base + FL_FD_SWAP);
 	if (r < 0)
-		fl_format(why, n, "shared memory: %s: is an address space limit (ulimit -v) in force?", fl_errname(-r));
+		fl_format(why, n, "shared memory: %s: an address space limit (ulimit -v) leaves no room for it: raise it, or give CAP_SYS_RESOURCE", fl_errname(-r));
 	else
-		fl_runtime_internal((u64)p->machine.t, (u64)p->machine.t + p->machine.mapped_bytes);
+		fl_runtime_internal((u64)p->machine.t, (u64)p->machine.t + p->machine.mapped_bytes,
+			false);
 	return r;
 }
 
@@ -171,16 +192,17 @@ static int open_uffd(const struct fl_config *c, char *why, size_t n)
 
 int fl_runtime_stacks(char *why, size_t n)
 {
+	u64 bytes = fitting(STACKS_BYTES, STACKS_LEAST);
 	void *stacks;
 
 	/* as random as the place that the kernel has given to the library */
 	fl_own_init((u64)&fl);
-	stacks = reserve(STACKS_BYTES);
+	stacks = reserve(bytes);
 	if (!stacks) {
-		fl_format(why, n, "address space: is a limit (ulimit -v) in force?");
+		fl_format(why, n, "address space: a limit (ulimit -v or -d) leaves no room: raise it, or give CAP_SYS_RESOURCE");
 		return -ENOMEM;
 	}
-	fl_hook_stacks_init(stacks, STACKS_BYTES);
+	fl_hook_stacks_init(stacks, bytes);
 	return 0;
 }
 
@@ -189,6 +211,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	struct fl_pager *p = &fl.pager;
 	struct fl_mm_alloc alloc = {mm_alloc, mm_free, &fl.arena};
 	const struct fl_config *conf;
+	u64 arena_bytes = fitting(ARENA_BYTES, ARENA_LEAST);
 	void *arena;
 	int r;
 
@@ -199,13 +222,13 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	/* huge pages would be split by every eviction of a small one */
 	fl_syscall(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
 
-	arena = reserve(ARENA_BYTES);
+	arena = reserve(arena_bytes);
 	r = arena ? reserve_arrays(p, p->machine.t->nframes) : -ENOMEM;
 	if (r < 0) {
-		fl_format(why, n, "address space: %s: is a limit (ulimit -v) in force?", fl_errname(-r));
+		fl_format(why, n, "address space: %s: a limit (ulimit -v or -d) leaves no room for the memory itself: give a smaller --ram, or CAP_SYS_RESOURCE", fl_errname(-r));
 		return r;
 	}
-	fl_arena_init(&fl.arena, arena, ARENA_BYTES);
+	fl_arena_init(&fl.arena, arena, arena_bytes);
 	r = open_uffd(conf, why, n);
 	if (r < 0)
 		return r;
@@ -238,7 +261,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 		return r; /* the lock stays taken: the handler, if any, waits for ever */
 	}
 	fl_runtime_internal((u64)p->machine.held_frames,
-		(u64)p->machine.held_frames + p->machine.t->held_stride);
+		(u64)p->machine.held_frames + p->machine.t->held_stride, false);
 	fl.uffd.nr_move = &p->machine.self->stats.counter[FL_C_uffd_move];
 	fl.uffd.nr_copy = &p->machine.self->stats.counter[FL_C_uffd_copy];
 	r = fl_resync(true);
