@@ -1,0 +1,76 @@
+#!/bin/bash
+# Limits on address space and data that are in force before the start: they count the program's
+# memory and not Faultline's, as far as they may be raised, and the program starts if it would natively.
+set -u
+# shellcheck source=tests/cli/common.sh
+. "$(dirname "$0")/common.sh"
+
+no_limit=18446744073709551615
+started=("$PROGRAMS/sem-rlimits" started)
+run=("$FAULTLINE" run --quiet --stats "$tmp/stats" --ram 16M --)
+
+# limited ULIMIT-OPTION COMMAND...: the option as -Sv=1000
+limited() {
+	# shellcheck disable=SC2016 # the inner shell's
+	ran bash -c 'ulimit "${1%%=*}" "${1##*=}" && shift && exec "$@"' bash "$@"
+}
+
+# managed NAME: a process was, and its status is 0.
+managed() {
+	expect_status "$1" 0 || return
+	if [ -s "$tmp/err" ]; then
+		fail "$1" "something on standard error" "$tmp/err"
+	elif [ "$(stat_of "$tmp/stats" processes_seen)" -eq 0 ]; then
+		fail "$1" "no process was managed" "$tmp/stats"
+	else
+		pass "$1"
+	fi
+}
+
+# as_natively NAME ULIMIT-OPTION ARGUMENT...: what sem-rlimits is to find, natively and under Faultline.
+as_natively() {
+	local name=$1 option=$2
+	shift 2
+	limited "$option" "${started[@]}" "$@"
+	expect_status "$name natively" 0 || return
+	rm -f "$tmp/stats"
+	limited "$option" "${run[@]}" "${started[@]}" "$@"
+	managed "$name"
+}
+
+as_natively "soft limit on address space" -Sv=100000 102400000 "$no_limit" "$no_limit" "$no_limit"
+as_natively "soft limit on data" -Sd=50001 "$no_limit" "$no_limit" 51201024 "$no_limit"
+as_natively "small soft limit" -Sv=6000 6144000 "$no_limit" "$no_limit" "$no_limit"
+
+# The values of a hard limit are right in any case. What is left of it need not be all.
+# shellcheck disable=SC2016 # the inner shell's
+limited -v=300000 "${run[@]}" bash -c '[ "$(ulimit -v) $(ulimit -Hv)" = "300000 300000" ]'
+managed "hard limit on address space"
+limited -v=300000 "${run[@]}" "$PROGRAMS/sem-zero"
+managed "hard limit on address space, and swapping"
+limited -d=200000 "${run[@]}" "$PROGRAMS/sem-zero"
+managed "hard limit on data, and swapping"
+# shellcheck disable=SC2016 # the inner shell's
+limited -v=100000 "$FAULTLINE" run --quiet -- bash -c '[ "$(ulimit -v) $(ulimit -Hv)" = "100000 100000" ] && exit 5'
+if [ "$status" -eq 5 ] && [ ! -s "$tmp/err" ]; then
+	pass "hard limit that all memory does not fit into"
+else
+	expect_warning "hard limit that all memory does not fit into" 5 ""
+fi
+limited -v=100000 "$FAULTLINE" run --quiet --strict -- true
+if [ "$status" -ne 0 ] || [ -s "$tmp/err" ]; then
+	expect_error "hard limit that all memory does not fit into, --strict" 125
+fi
+# shellcheck disable=SC2016 # the inner shell's
+limited -v=20000 "$FAULTLINE" run --quiet --ram 16M -- bash -c '[ "$(ulimit -v)" = 20000 ] && exit 5'
+if [ "$status" -eq 5 ] && [ ! -s "$tmp/err" ]; then
+	pass "hard limit that nothing fits into"
+else
+	expect_warning "hard limit that nothing fits into" 5 ""
+fi
+
+# The kernel's own limits, for those who are not managed, are no lower than the program's.
+# shellcheck disable=SC2016 # the inner shell's
+ran "${run[@]}" bash -c 'ulimit -Sv 500000 && [ "$(awk "/Max address space/ { print \$4 }" /proc/self/limits)" -ge 512000000 ]'
+managed "the limits in /proc"
+finish
