@@ -64,7 +64,11 @@ enum fl_action fl_dispatch(struct fl_regs *regs)
 		.a = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9},
 	};
 	fl_hook *hook = fl.active ? hook_of(c.nr) : NULL;
-	enum fl_action action = hook ? hook(&c) : FL_NATIVE;
+	enum fl_action action;
+
+	if (fl.exec_tid && fl.exec_tid == fl_gettid())
+		fl.exec_tid = 0; /* its exec has failed */
+	action = hook ? hook(&c) : FL_NATIVE;
 
 	if (action == FL_DONE)
 		regs->rax = (u64)c.ret;

@@ -2,6 +2,7 @@
 #include "runtime/limits.h"
 #include "arch/x86_64/syscall.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "base/procfs.h"
 #include "machine/handoff.h"
 #include "machine/shmem.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <link.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /*
  * The hard limit is raised a little more: so that there is room for what we map for a moment where
@@ -20,6 +22,7 @@
 static struct {
 	u64 library[FL_NR_LIMITS];	/* bytes of our own object as the loader has mapped it */
 	u64 start_brk, program_data;	/* the kernel's; where the heap begins, and the size of .data */
+	u64 spare;			/* a page of no use, 0: none yet */
 } known;
 
 int fl_limit_resource(enum fl_limit which)
@@ -132,6 +135,28 @@ static void read_heap(void)
 	known.start_brk = fl_read_number(&s);
 }
 
+/*
+ * At vm.max_map_count not even a mapping that replaces another is made. So there is one of ours that
+ * stands for nothing, and makes room for one that is needed for a moment.
+ */
+static void give_spare(void)
+{
+	if (known.spare)
+		fl_syscall(SYS_munmap, known.spare, FL_PAGE_SIZE);
+}
+
+static void take_spare(void)
+{
+	u64 at = known.spare ? known.spare : fl_own_hint(FL_PAGE_SIZE);
+	long r = fl_syscall(SYS_mmap, at, FL_PAGE_SIZE, PROT_NONE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (fl_is_err(r) || known.spare)
+		return; /* at its old place, or not now: it stays ours */
+	known.spare = (u64)r;
+	fl_runtime_internal(known.spare, known.spare + FL_PAGE_SIZE, false);
+}
+
 static bool is_inside(const struct fl_range *r, const struct fl_range *of)
 {
 	return r != of && r->start >= of->start && r->end <= of->end &&
@@ -157,6 +182,10 @@ static void count_own(u64 bytes[FL_NR_LIMITS])
 
 void fl_limits_lift(struct fl_limits *ret)
 {
+	give_spare();
+	ret->left_alone = fl.exec_tid && fl.exec_tid != fl_gettid();
+	if (ret->left_alone)
+		return;
 	for (enum fl_limit i = 0; i < FL_NR_LIMITS; i++) {
 		struct rlimit *l = &ret->view[i], now;
 
@@ -174,6 +203,9 @@ void fl_limits_settle(const struct fl_limits *limits)
 	bool may_grow = fl.pager.machine.t->config.page_shared;
 	u64 own[FL_NR_LIMITS];
 
+	take_spare();
+	if (limits->left_alone)
+		return; /* in case that the exec fails: what is new of ours is counted next time */
 	count_own(own);
 	for (enum fl_limit i = 0; i < FL_NR_LIMITS; i++) {
 		struct fl_limit_above *above = &fl.pager.machine.self->limit[i];
@@ -196,6 +228,7 @@ void fl_limits_settle(const struct fl_limits *limits)
 
 void fl_limits_start(const char *told, struct fl_limits *ret)
 {
+	ret->left_alone = false;
 	for (enum fl_limit i = 0; i < FL_NR_LIMITS; i++) {
 		struct rlimit *l = &ret->view[i], now;
 		struct fl_limit_above above = {0};

@@ -10,7 +10,8 @@
  * An exec hands the raised limits on: the new program is told in $FAULTLINE_LIMITS by how much.
  *
  * Whoever maps something of our own, or takes it away, does it between fl_limits_lift and
- * fl_limits_settle, with the mm lock held or at the start.
+ * fl_limits_settle, with the mm lock held or at the start. That makes room for a mapping more, too,
+ * where the program has as many as there may be (vm.max_map_count).
  */
 #ifndef FL_RUNTIME_LIMITS_H
 #define FL_RUNTIME_LIMITS_H
@@ -22,6 +23,7 @@
 /* The program's view of both. */
 struct fl_limits {
 	struct rlimit view[FL_NR_LIMITS];
+	bool left_alone; /* they are about to be inherited by another program */
 };
 
 /* The resource of a limit, RLIMIT_*; and the limit of a resource, FL_NR_LIMITS if it is another. */
@@ -45,7 +47,8 @@ void fl_limits_settle(const struct fl_limits *l);
 /* While they are lifted: bytes that may be mapped in all, by the tighter one; ~0 if any. */
 u64 fl_limits_room(void);
 
-/* For $FAULTLINE_LIMITS, with its name: false if there is nothing to tell. */
+/* For $FAULTLINE_LIMITS, with its name: false if there is nothing to tell. As long as the calling
+ * thread is fl.exec_tid no other changes what was told. */
 bool fl_limits_tell(char *buf, u32 size);
 
 /* Whether RLIMIT_DATA allows the heap to end there, as brk(2) asks before anything else. */

@@ -32,6 +32,7 @@ struct fl_runtime {
 	bool is_root;			/* made the machine itself: reports at exit */
 	u32 pid;			/* of this process, in its own namespace */
 	u32 vfork_tid;			/* the thread that calls vfork, 0: none yet */
+	u32 exec_tid;			/* the thread that is about to become another program, 0: none */
 	bool mm_shared;			/* other processes may live in our address space */
 	bool mlock_future;		/* mlockall(MCL_FUTURE) is in force */
 	bool mlock_future_onfault;

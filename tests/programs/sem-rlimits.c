@@ -67,6 +67,27 @@ static size_t used(int what)
 	return low;
 }
 
+/* The main stack's pages, which are more or less as the environment is long. */
+static size_t stack_pages(void)
+{
+	FILE *f = fopen("/proc/self/maps", "r");
+	unsigned long start, end;
+	char line[512];
+	size_t pages = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, "[stack]") && sscanf(line, "%lx-%lx", &start, &end) == 2)
+			pages = (end - start) / PAGE;
+	fclose(f);
+	return pages;
+}
+
+/* All that there is, to the page: not a page of somebody else's. */
+static void say_used(const char *when)
+{
+	say("%s: %zu pages, %zu of data\n", when, used(RLIMIT_AS) - stack_pages(), used(RLIMIT_DATA));
+}
+
 /* The limit, so that there is room for so many pages more, and the odd bytes of another. */
 static void leave(int what, size_t pages)
 {
@@ -426,6 +447,7 @@ static int started(char **argv)
 		set_soft(both[i], soft);
 		expect_room(both[i], soft / PAGE - now);
 	}
+	say_used("started");
 	return 0;
 }
 
@@ -483,6 +505,25 @@ static void all_execs(void)
 	execs("exec as nobody: soft", none, soft, true, true);
 	execs("exec as nobody: hard", more, hard, true, true);
 	execs("exec as nobody: uneven", uneven, none, false, true);
+}
+
+/* Whatever else happens in a process at the moment when it becomes another program. */
+static void many_execs(void)
+{
+	char *argv[] = {(char *)self, "limit", "512000001", NULL};
+
+	set_soft(RLIMIT_AS, 512000001);
+	for (int i = 0; i < 200; i++) {
+		pid_t pid = fork_checked();
+
+		if (!pid) {
+			execv(argv[0], argv);
+			_exit(1);
+		}
+		reap(pid);
+	}
+	limitless(RLIMIT_AS);
+	say("exec: many times\n");
 }
 
 /* The shell's own command, and programs that it starts. */
@@ -543,11 +584,15 @@ int main(int argc, char **argv)
 	self = argv[0];
 	if (argc > 5)
 		return started(argv + 2);
+	if (argc == 3) /* the limit that there should be */
+		return get(RLIMIT_AS).rlim_cur != strtoul(argv[2], NULL, 10);
 
+	say_used("main");
 	size_t pages = pages_arg(1, argv, 12);
 	char *base = map_filled(pages, 1);
 
 	push_out();
+	say_used("in swap");
 	for (int i = 0; i < 2; i++) {
 		int what = both[i];
 
@@ -567,7 +612,16 @@ int main(int argc, char **argv)
 	threads();
 	stack();
 	all_execs();
+	many_execs();
 	shells();
 	expect(base, pages, 1);
+	pid_t pid = fork_checked();
+	if (!pid) {
+		fill(base, pages, 2);
+		say_used("child");
+		_exit(0);
+	}
+	reap(pid);
+	say_used("end");
 	return 0;
 }
