@@ -1,5 +1,6 @@
 /* From a patched site to its hook. */
 #include "interpose/hooks.h"
+#include "runtime/limits.h"
 
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -67,7 +68,7 @@ enum fl_action fl_dispatch(struct fl_regs *regs)
 	enum fl_action action;
 
 	if (fl.exec_tid && fl.exec_tid == fl_gettid())
-		fl.exec_tid = 0; /* its exec has failed */
+		fl_limits_exec_failed();
 	action = hook ? hook(&c) : FL_NATIVE;
 
 	if (action == FL_DONE)

@@ -186,20 +186,25 @@ static u64 edited(u64 envp, const char *limits, bool native)
 enum fl_action fl_hook_exec(struct fl_call *c)
 {
 	u64 *envp = c->nr == SYS_execve ? &c->a[2] : &c->a[3], other = 0;
-	bool native = fl.library[0] && !reachable(fl.library), limited = false;
+	bool native = fl.library[0] && !reachable(fl.library), limited = false, ours;
 	char limits[FL_LIMITS_TEXT];
 
 	/* a vfork child is not counted, and must not take its parent's lock with it when
 	 * it is killed */
-	if ((u32)fl_syscall(SYS_getpid) == fl.pid) {
+	ours = (u32)fl_syscall(SYS_getpid) == fl.pid;
+	if (ours) {
 		fl_lock(&fl.pager.lock);
 		fl_follow_restore(&fl.handler.follow);
 		fl_sample(&fl.handler); /* the last chance to count what goes now */
 		fl.exec_tid = fl_gettid();
-		limited = fl_limits_tell(limits, sizeof(limits));
+		limited = fl_limits_tell(limits, sizeof(limits), false);
 		fl_unlock(&fl.pager.lock);
 	} else {
-		limited = fl_limits_tell(limits, sizeof(limits));
+		limited = fl_limits_tell(limits, sizeof(limits), false);
+	}
+	if (limited && (native || fl_exec_is_native(c))) {
+		fl_limits_lower(ours);
+		fl_limits_tell(limits, sizeof(limits), true);
 	}
 	if (native || limited)
 		other = edited(*envp, limited ? limits : NULL, native);

@@ -33,6 +33,9 @@ fl_hook fl_hook_mmap, fl_hook_munmap, fl_hook_mremap, fl_hook_mprotect, fl_hook_
 /* task.c: how many threads the program has, 0 if /proc does not tell; lock held. */
 u32 fl_program_threads(void);
 
+/* exec-look.c: the program that it names will not load our library. No lock held. */
+bool fl_exec_is_native(const struct fl_call *c);
+
 /* exit-group.c: a process is made that lives in our address space; lock held. */
 void fl_mm_borrowed(u64 clone_flags);
 

@@ -128,18 +128,20 @@ static void queue_opened(struct fl_pager *p, struct fl_queue *q)
 
 static int reserve_arrays(struct fl_pager *p, u32 nframes)
 {
-	u64 n = nframes;
+	u64 n = nframes, links = fl_page_up(n * 4);
+	/* in one mapping: each of ours is one that the program cannot have (vm.max_map_count) */
+	char *at = reserve(fl_page_up(n * sizeof(struct fl_page)) + 3 * links + fl_page_up(n));
 
-	p->pages.page = reserve(n * sizeof(struct fl_page));
-	p->pages.next = reserve(n * 4);
-	p->pages.prev = reserve(n * 4);
-	p->pages.slot = reserve(n * 4);
-	p->local_order = reserve(n);
 	fl.pool_bytes = n * FL_PAGE_SIZE;
 	p->pool = (u64)reserve(fl.pool_bytes);
-	if (!p->pages.page || !p->pages.next || !p->pages.prev || !p->pages.slot ||
-		!p->local_order || !p->pool)
+	if (!at || !p->pool)
 		return -ENOMEM;
+	p->pages.page = (struct fl_page *)at;
+	at += fl_page_up(n * sizeof(struct fl_page));
+	p->pages.next = (u32 *)at;
+	p->pages.prev = (u32 *)(at + links);
+	p->pages.slot = (u32 *)(at + 2 * links);
+	p->local_order = (u8 *)(at + 3 * links);
 	/* the child of a fork makes itself a new one */
 	fl_syscall(SYS_madvise, p->pool, fl.pool_bytes, MADV_DONTFORK);
 	return 0;

@@ -23,6 +23,7 @@ static struct {
 	u64 library[FL_NR_LIMITS];	/* bytes of our own object as the loader has mapped it */
 	u64 start_brk, program_data;	/* the kernel's; where the heap begins, and the size of .data */
 	u64 spare;			/* a page of no use, 0: none yet */
+	bool lowered;			/* the soft limits are the program's own, for an exec */
 } known;
 
 int fl_limit_resource(enum fl_limit which)
@@ -274,7 +275,7 @@ u64 fl_limits_room(void)
 	return room;
 }
 
-bool fl_limits_tell(char *buf, u32 size)
+bool fl_limits_tell(char *buf, u32 size, bool lowered)
 {
 	struct fl_text t = {buf, size, 0};
 	bool any = false;
@@ -286,10 +287,42 @@ bool fl_limits_tell(char *buf, u32 size)
 
 		read_kernels(i, &l);
 		any |= l.rlim_cur != RLIM_INFINITY;
-		fl_text_add(&t, "%lu %lu %lu %lu ", (u64)l.rlim_cur, above->soft, (u64)l.rlim_max,
-			above->hard);
+		fl_text_add(&t, "%lu %lu %lu %lu ", (u64)l.rlim_cur, lowered ? 0 : above->soft,
+			(u64)l.rlim_max, above->hard);
 	}
 	return any;
+}
+
+void fl_limits_lower(bool undo)
+{
+	known.lowered = undo;
+	for (enum fl_limit i = 0; i < FL_NR_LIMITS; i++) {
+		struct rlimit l, view;
+
+		if (!read_kernels(i, &l))
+			continue;
+		view = l;
+		fl_limit_to_view(&fl.pager.machine.self->limit[i], &view);
+		l.rlim_cur = view.rlim_cur;
+		write_kernels(i, &l);
+	}
+}
+
+void fl_limits_exec_failed(void)
+{
+	for (enum fl_limit i = 0; i < FL_NR_LIMITS && known.lowered; i++) {
+		struct rlimit l, view;
+
+		if (!read_kernels(i, &l))
+			continue;
+		view = l;
+		fl_limit_to_view(&fl.pager.machine.self->limit[i], &view);
+		view.rlim_cur = l.rlim_cur;
+		fl_limit_to_kernel(i, &fl.pager.machine.self->limit[i], &view);
+		write_kernels(i, &view);
+	}
+	known.lowered = false;
+	fl.exec_tid = 0;
 }
 
 bool fl_limits_allow_brk(u64 brk)

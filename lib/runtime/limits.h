@@ -47,9 +47,16 @@ void fl_limits_settle(const struct fl_limits *l);
 /* While they are lifted: bytes that may be mapped in all, by the tighter one; ~0 if any. */
 u64 fl_limits_room(void);
 
-/* For $FAULTLINE_LIMITS, with its name: false if there is nothing to tell. As long as the calling
+/* For $FAULTLINE_LIMITS, with its name: false if there is nothing to tell. lowered: the soft ones are
+ * the program's. As long as the calling
  * thread is fl.exec_tid no other changes what was told. */
-bool fl_limits_tell(char *buf, u32 size);
+bool fl_limits_tell(char *buf, u32 size, bool lowered);
+
+/* The soft limits as the program knows them, for one that is not managed. With undo they are put
+ * back when the exec has failed. */
+void fl_limits_lower(bool undo);
+/* The thread fl.exec_tid is still there. */
+void fl_limits_exec_failed(void);
 
 /* Whether RLIMIT_DATA allows the heap to end there, as brk(2) asks before anything else. */
 bool fl_limits_allow_brk(u64 brk);

@@ -69,6 +69,35 @@ else
 	expect_warning "hard limit that nothing fits into" 5 ""
 fi
 
+# A program that is started by a managed one and is not managed itself; and one that cannot be started.
+cat >"$tmp/static.c" <<-'C'
+	#include <stdio.h>
+	#include <sys/resource.h>
+	int main(void)
+	{
+		struct rlimit l;
+		return getrlimit(RLIMIT_AS, &l) || printf("%lu\n", (unsigned long)l.rlim_cur) < 0;
+	}
+C
+if have gcc && gcc -static -o "$tmp/static" "$tmp/static.c" 2>/dev/null; then
+	cp "$tmp/static" "$tmp/refused" && chmod 644 "$tmp/refused"
+	# shellcheck disable=SC2016 # the inner shell's
+	ran "${run[@]}" bash -c 'ulimit -v 100000 && "$0" && sh -c "exec \$0" "$0"' "$tmp/static"
+	if [ "$(cat "$tmp/out")" = "$(printf '102400000\n102400000')" ]; then
+		managed "a static program"
+	else
+		fail "a static program" "another limit" "$tmp/out" "$tmp/err"
+	fi
+	# shellcheck disable=SC2016 # the inner shell's
+	ran "${run[@]}" bash -c 'shopt -s execfail && ulimit -v 100000
+		exec "$0" 2>/dev/null
+		[ "$(ulimit -v)" = 100000 ] && exec "$@" started 102400000 102400000 '"$no_limit $no_limit" \
+		"$tmp/refused" "$PROGRAMS/sem-rlimits"
+	managed "a static program that is refused"
+else
+	skip "a static program" "gcc -static does not work here"
+fi
+
 # The kernel's own limits, for those who are not managed, are no lower than the program's.
 # shellcheck disable=SC2016 # the inner shell's
 ran "${run[@]}" bash -c 'ulimit -Sv 500000 && [ "$(awk "/Max address space/ { print \$4 }" /proc/self/limits)" -ge 512000000 ]'
