@@ -10,6 +10,7 @@
 #include "arch/x86_64/thread.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "base/procfs.h"
 #include "machine/handoff.h"
 #include "runtime/limits.h"
 
@@ -69,10 +70,30 @@ static void *reserve(u64 bytes)
 	return (void *)r;
 }
 
+/* With vm.overcommit_memory=2 what is reserved is promised memory, whatever we ask for
+ * (MAP_NORESERVE): a part of what may be promised to all. */
+static u64 commit_room(void)
+{
+	const char *name = "CommitLimit:", *s;
+	char buf[4096];
+
+	if (fl_read_file("/proc/sys/vm/overcommit_memory", buf, sizeof(buf)) <= 0 || buf[0] != '2' ||
+		fl_read_file("/proc/meminfo", buf, sizeof(buf)) <= 0)
+		return ~0ull;
+	for (s = buf; *s && strncmp(s, name, strlen(name)); s++)
+		;
+	if (!*s)
+		return ~0ull;
+	s += strlen(name);
+	return (fl_read_number(&s) << 10) / 16;
+}
+
 /* So much, or a part of what a limit that could not be lifted allows in all. */
 static u64 fitting(u64 most, u64 least)
 {
-	return fl_page_up(fl_max(fl_min(most, PART_OF_ROOM(fl_limits_room())), least));
+	u64 room = fl_min(fl_limits_room(), commit_room());
+
+	return fl_page_up(fl_max(fl_min(most, PART_OF_ROOM(room)), least));
 }
 
 static void *mm_alloc(void *ctx, size_t bytes)
@@ -227,7 +248,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	arena = reserve(arena_bytes);
 	r = arena ? reserve_arrays(p, p->machine.t->nframes) : -ENOMEM;
 	if (r < 0) {
-		fl_format(why, n, "address space: %s: a limit (ulimit -v or -d) leaves no room for the memory itself: give a smaller --ram, or CAP_SYS_RESOURCE", fl_errname(-r));
+		fl_format(why, n, "address space: %s: a limit (ulimit -v or -d, vm.overcommit_memory) leaves no room for the memory itself: give a smaller --ram, or CAP_SYS_RESOURCE", fl_errname(-r));
 		return r;
 	}
 	fl_arena_init(&fl.arena, arena, arena_bytes);

@@ -98,6 +98,20 @@ else
 	skip "a static program" "gcc -static does not work here"
 fi
 
+# Where all that is reserved counts (vm.overcommit_memory=2) it is little. The setting is the whole
+# machine's: only the file that tells it is another one here.
+# shellcheck disable=SC2016 # awk's
+reserved=$("$FAULTLINE" run --quiet --ram 16M -- awk '/^VmData/ { print $2 }' /proc/self/status)
+echo 2 >"$tmp/two"
+# shellcheck disable=SC2016 # the inner shell's
+ran unshare --mount sh -c 'mount --bind "$0" /proc/sys/vm/overcommit_memory && exec "$@"' "$tmp/two" \
+	"${run[@]}" awk '/^VmData/ { print $2 }' /proc/self/status
+if [ "$status" -ne 0 ] && ! grep -q faultline "$tmp/err"; then
+	skip "vm.overcommit_memory=2" "$(head -1 "$tmp/err")"
+elif managed "vm.overcommit_memory=2" && [ "$(cat "$tmp/out")" -ge $((reserved / 4)) ]; then
+	fail "vm.overcommit_memory=2" "$(cat "$tmp/out") KiB are reserved, and $reserved otherwise"
+fi
+
 # The kernel's own limits, for those who are not managed, are no lower than the program's.
 # shellcheck disable=SC2016 # the inner shell's
 ran "${run[@]}" bash -c 'ulimit -Sv 500000 && [ "$(awk "/Max address space/ { print \$4 }" /proc/self/limits)" -ge 512000000 ]'
