@@ -15,8 +15,12 @@ static struct {
 	struct rlimit was;
 } limits[] = {{.resource = RLIMIT_AS}, {.resource = RLIMIT_DATA}};
 
+/* The tool is managed itself: whoever manages it tells of limits, and has done what is to be done. */
+static bool nested;
+
 void limits_lift(void)
 {
+	nested = fl_fd_import(getenv(FL_FDS_ENV)) >= 0;
 	for (size_t i = 0; i < fl_array_size(limits); i++) {
 		struct rlimit *was = &limits[i].was, none = {RLIM_INFINITY, RLIM_INFINITY}, all;
 
@@ -32,12 +36,12 @@ void limits_restore(bool managed)
 {
 	char text[FL_LIMITS_TEXT];
 	struct fl_text t = {text, sizeof(text), 0};
-	bool any = false;
+	bool any = false, told = managed && !nested;
 
 	for (size_t i = 0; i < fl_array_size(limits); i++) {
 		struct rlimit now = limits[i].was;
 
-		if (limits[i].lifted && managed && now.rlim_cur < now.rlim_max - LOAD_BYTES)
+		if (limits[i].lifted && told && now.rlim_cur < now.rlim_max - LOAD_BYTES)
 			now.rlim_cur += LOAD_BYTES;
 		any |= limits[i].lifted;
 		if (limits[i].lifted)
@@ -46,7 +50,7 @@ void limits_restore(bool managed)
 			(unsigned long)(now.rlim_cur - limits[i].was.rlim_cur),
 			(unsigned long)now.rlim_max);
 	}
-	if (managed && any)
+	if (told && any)
 		setenv(FL_LIMITS_ENV, text, 1);
 	else
 		unsetenv(FL_LIMITS_ENV);

@@ -98,6 +98,10 @@ else
 	skip "a static program" "gcc -static does not work here"
 fi
 
+# One tool under another.
+limited -Sv=400000 "${run[@]}" "$FAULTLINE" run --quiet --ram 8M -- "${started[@]}" 409600000 "$no_limit" "$no_limit" "$no_limit"
+managed "a tool that is managed itself"
+
 # Where all that is reserved counts (vm.overcommit_memory=2) it is little. The setting is the whole
 # machine's: only the file that tells it is another one here.
 # shellcheck disable=SC2016 # awk's
