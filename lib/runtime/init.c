@@ -25,7 +25,7 @@
 #define ARENA_LEAST	 (8ull << 20)
 #define STACKS_BYTES	 (64ull << 20)
 #define STACKS_LEAST	 (4ull << 20)
-#define PART_OF_ROOM(room) ((room) / 16)
+#define PART_OF_ROOM(room) ((room) / 32)
 
 struct fl_runtime fl;
 
