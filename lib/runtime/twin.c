@@ -21,7 +21,7 @@ static bool have_area(void)
 	r = fl_syscall(SYS_mmap, fl_own_hint(FL_TWIN_MAX), FL_TWIN_MAX, PROT_NONE, NOTHING, -1, 0);
 	if (fl_is_err(r))
 		return false;
-	fl_runtime_internal((u64)r, (u64)r + FL_TWIN_MAX);
+	fl_runtime_internal((u64)r, (u64)r + FL_TWIN_MAX, false); /* PROT_NONE */
 	fl.twin_area = (u64)r;
 	return true;
 }
