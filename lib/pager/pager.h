@@ -102,7 +102,7 @@ struct fl_pager {
 
 	/* faults that wait for memory; kswapd resolves them */
 	struct fl_deferred *deferred, **deferred_tail, *free_deferred;
-	u32 nr_deferred;
+	u32 nr_deferred, nr_later; /* all, and those that wait for something else (FL_FAULT_LATER) */
 	void (*kick)(struct fl_pager *p);	/* wakes kswapd, starting it if need be */
 	void (*dead)(struct fl_pager *p, const char *why) __attribute__((noreturn));
 	void (*queue_opened)(struct fl_pager *p, struct fl_queue *q);
@@ -119,6 +119,7 @@ struct fl_pager {
 /* What a fault message says. */
 #define FL_FAULT_WRITE 1u	/* it was a write */
 #define FL_FAULT_WP    2u	/* to a write-protected page */
+#define FL_FAULT_LATER 4u	/* what it waits for is no memory: of a deferred one only */
 
 enum fl_fault_result {
 	FL_FAULT_DONE,		/* resolved, threads run again */

@@ -9,9 +9,9 @@
  * written without a fault. There is no pte for them in the mirror: what a process has in
  * its page table of a shared page, the kernel may forget at any time.
  *
- * Evicting a page: all processes that may have it mapped unmap it when they are asked, and
- * whoever touches it then waits in its handler, or rather takes it back; who does not is
- * not missed while the page is written and punched out of the inode.
+ * Evicting pages: all processes that may have them mapped unmap them when they are asked, and
+ * whoever touches one then takes it back. Those that nobody touches for a while are written,
+ * and punched out of the inode.
  *
  * Context: as pager.h.
  */
@@ -44,6 +44,7 @@ void fl_shmem_serve(struct fl_pager *p);
 /* Reads back all that is in swap of what this process has mapped, for good: it is about to
  * use it without us. */
 void fl_shmem_keep_all(struct fl_pager *p);
+/* shmem-keep.c */
 /* This process has it no more. The lock of shared memory is held. */
 void fl_shmem_drop(struct fl_pager *p, struct fl_shmem *s);
 /* After VMAs have gone: objects that no VMA is left of. */

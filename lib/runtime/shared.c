@@ -106,13 +106,12 @@ void fl_shared_removed(u64 start, u64 end)
 	fl_for_each_vma_range(&p->mm, vma, start, end)
 	{
 		struct fl_shmem *s = fl_shmem_of(p, vma);
+		u64 from = fl_max(start, vma->start), to = fl_min(end, vma->end);
 
-		for (u64 va = fl_max(start, vma->start); s && va < fl_min(end, vma->end); va += FL_PAGE_SIZE) {
-			u64 i = vma->pgoff + ((va - vma->start) >> FL_PAGE_SHIFT);
-
-			if (i < s->npages && *fl_shmem_entry(&p->machine, s, (u32)i))
-				fl_shmem_clear(&p->machine, fl_shmem_entry(&p->machine, s, (u32)i));
-		}
+		from = vma->pgoff + ((from - vma->start) >> FL_PAGE_SHIFT);
+		to = vma->pgoff + ((to - vma->start) >> FL_PAGE_SHIFT);
+		if (s && from < s->npages)
+			fl_shmem_clear(&p->machine, s, (u32)from, (u32)fl_min(to, (u64)s->npages));
 	}
 	fl_shmem_unlock(&p->machine);
 }
