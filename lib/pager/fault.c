@@ -281,7 +281,7 @@ enum fl_fault_result fl_pager_fault(struct fl_pager *p, u64 va, u32 flags)
 
 	va = fl_page_down(va);
 	vma = fl_vma_at(&p->mm, va);
-	if (vma && (vma->flags & FL_VM_SHARED) && p->shmem_area)
+	if (vma && (vma->flags & FL_VM_SHARED) && p->shmem_view)
 		return fl_shmem_fault(p, vma, va, flags);
 	flags &= ~FL_FAULT_LATER;
 	if (!vma || vma->owner != FL_OWNER_MANAGED) {

@@ -75,7 +75,7 @@ struct fl_pager {
 	u32 write_errors;	/* writes to swap that failed */
 	u32 pageout;		/* pages that the program wants out: MADV_PAGEOUT */
 	u32 shed;		/* shared pages given up that others have still: shed.h */
-	u64 shmem_area;		/* our own view of shared memory: shmem.h; 0: none yet */
+	u64 *shmem_view;	/* our own view of each object of shared memory, 0: none; NULL: no object yet */
 	u64 shmem_next;		/* where the block filled last has ended */
 	u32 shmem_run;		/* how long such blocks have been */
 	void *shmem_bounce;	/* FL_SHMEM_CLUSTER pages, made at first need */
@@ -105,6 +105,7 @@ struct fl_pager {
 	u32 nr_deferred, nr_later; /* all, and those that wait for something else (FL_FAULT_LATER) */
 	void (*kick)(struct fl_pager *p);	/* wakes kswapd, starting it if need be */
 	void (*dead)(struct fl_pager *p, const char *why) __attribute__((noreturn));
+	void (*view_gone)(u64 start, u64 end); /* what shmem_view has named is no mapping of ours any more */
 	void (*queue_opened)(struct fl_pager *p, struct fl_queue *q);
 	void *bounce;		/* FL_BOUNCE_PAGES, made at first need */
 

@@ -3,7 +3,6 @@
 #include "arch/x86_64/syscall.h"
 
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #define PUNCH_NS 100000 /* how long to wait for a page to be punched out */
@@ -40,7 +39,7 @@ void fl_shmem_keep_all(struct fl_pager *p)
 	static const struct timespec pause = {0, PUNCH_NS};
 	struct fl_machine_view *v = &p->machine;
 
-	if (!p->shmem_area)
+	if (!p->shmem_view)
 		return;
 	fl_shmem_lock(v);
 	for (u32 i = 0; i < v->t->nr_shmem; i++) {
@@ -64,9 +63,12 @@ void fl_shmem_keep_all(struct fl_pager *p)
 
 void fl_shmem_drop(struct fl_pager *p, struct fl_shmem *s)
 {
+	u64 *view = &p->shmem_view[s - p->machine.shmems], bytes = (u64)s->npages * FL_PAGE_SIZE;
+
 	/* our own view of it goes too, and with the last one the kernel's memory */
-	fl_syscall(SYS_mmap, fl_shmem_view(p, s, 0), (u64)s->npages * FL_PAGE_SIZE, PROT_NONE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+	fl_syscall(SYS_munmap, *view, bytes);
+	p->view_gone(*view, *view + bytes);
+	*view = 0;
 	fl_shmem_unmap(&p->machine, s);
 }
 
@@ -75,7 +77,7 @@ void fl_shmem_forget_unused(struct fl_pager *p)
 	struct fl_machine_view *v = &p->machine;
 	struct fl_vma *vma;
 
-	if (!p->shmem_area)
+	if (!p->shmem_view)
 		return;
 	fl_shmem_lock(v);
 	for (u32 i = 0; i < v->t->nr_shmem; i++) {

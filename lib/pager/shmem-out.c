@@ -52,7 +52,7 @@ void fl_shmem_serve(struct fl_pager *p)
 {
 	u32 object, index, n, seq;
 
-	if (!p->shmem_area || !fl_shmem_asked(&p->machine, &object, &index, &n, &seq))
+	if (!p->shmem_view || !fl_shmem_asked(&p->machine, &object, &index, &n, &seq))
 		return;
 	fl_shmem_answer(&p->machine, seq, unmap(p, &p->machine.shmems[object], index, n));
 }
@@ -264,7 +264,7 @@ u32 fl_shmem_reclaim(struct fl_pager *p, u32 want)
 	u32 freed = 0, refused = 0;
 
 	/* those whose faults wait come first */
-	while (p->shmem_area && freed < want && !p->quiesce && !(freed && p->nr_deferred)) {
+	while (p->shmem_view && freed < want && !p->quiesce && !(freed && p->nr_deferred)) {
 		u32 got = 0, resident, inactive, batch = fl_min(fl_max(want - freed, FL_SHMEM_CLUSTER), FL_SHMEM_BATCH);
 		bool some = false, more = false;
 

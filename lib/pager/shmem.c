@@ -9,7 +9,7 @@ struct fl_shmem *fl_shmem_of(const struct fl_pager *p, const struct fl_vma *vma)
 {
 	struct fl_shmem *s;
 
-	if (!p->shmem_area || !(vma->flags & FL_VM_SHARED))
+	if (!p->shmem_view || !(vma->flags & FL_VM_SHARED))
 		return NULL;
 	s = fl_shmem_find(&p->machine, vma->dev, vma->ino);
 	return s && fl_shmem_is_mapped(&p->machine, s) ? s : NULL;

@@ -30,7 +30,7 @@ struct fl_shmem *fl_shmem_of(const struct fl_pager *p, const struct fl_vma *vma)
 /* The address of the object's page in our own view. */
 static inline u64 fl_shmem_view(const struct fl_pager *p, const struct fl_shmem *s, u32 index)
 {
-	return p->shmem_area + ((u64)s->first + index) * FL_PAGE_SIZE;
+	return p->shmem_view[s - p->machine.shmems] + (u64)index * FL_PAGE_SIZE;
 }
 
 enum fl_fault_result fl_shmem_fault(struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 flags);

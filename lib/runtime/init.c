@@ -33,6 +33,15 @@ void fl_runtime_internal(u64 start, u64 end)
 			(struct fl_range){fl_page_down(start), fl_page_up(end), false};
 }
 
+void fl_runtime_not_internal(u64 start, u64 end)
+{
+	for (u32 i = 0; i < fl.nr_internal; i++)
+		if (fl.internal[i].start == start && fl.internal[i].end == end) {
+			fl.internal[i] = fl.internal[--fl.nr_internal];
+			return;
+		}
+}
+
 bool fl_is_internal(u64 start, u64 end, u64 *ret_stop)
 {
 	bool inside = false;
@@ -215,6 +224,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	p->kick = fl_kick_kswapd;
 	p->dead = dead;
 	p->queue_opened = queue_opened;
+	p->view_gone = fl_runtime_not_internal;
 	p->make_stage = make_stage;
 	p->backend = fl_rings_init();
 	fl_pager_init(p, &fl.arena, &fl.uffd.host);
