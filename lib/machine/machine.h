@@ -74,10 +74,11 @@ struct fl_proc {
 	u32 threads;	/* the program's own, as last sampled */
 	u32 threads_peak;
 	/* shmem.h: entries that it is taking out or in, and what it is asked to unmap */
-	struct {
+	struct fl_shmem_busy {
 		u32 first, n;
 	} shmem_busy[2]; /* out, in */
-	u32 shmem_in_ms; /* since when */
+	u32 shmem_in_ms; /* when the last read began */
+	u32 shmem_reads; /* that are under way */
 	u32 zap_asked, zap_done;
 	u32 shmem_share; /* frames of objects that it is the one to be asked for; shmem_lock */
 	char comm[16];

@@ -117,19 +117,27 @@ void fl_shmem_unmap(struct fl_machine_view *v, struct fl_shmem *s)
 	drop_user(v, s, index_of(v, v->self));
 }
 
+/* Of several reads: a range that has them all, until the last has ended. */
 void fl_shmem_busy(struct fl_machine_view *v, enum fl_shmem_state state, const u64 *entry, u32 n)
 {
 	u32 which = state == FL_SHMEM_IN;
+	u32 first = (u32)(entry - (u64 *)((char *)v->t + v->t->shmem_entries_at)), end = first + n;
+	struct fl_shmem_busy *b = &v->self->shmem_busy[which];
 
-	v->self->shmem_busy[which].first = (u32)(entry - (u64 *)((char *)v->t + v->t->shmem_entries_at));
 	if (which)
 		v->self->shmem_in_ms = fl_now_ms(v->t);
-	__atomic_store_n(&v->self->shmem_busy[which].n, n, __ATOMIC_RELEASE);
+	if (which && v->self->shmem_reads++) {
+		end = fl_max(end, b->first + b->n);
+		first = fl_min(first, b->first);
+	}
+	b->first = first;
+	__atomic_store_n(&b->n, end - first, __ATOMIC_RELEASE);
 }
 
 void fl_shmem_idle(struct fl_machine_view *v, enum fl_shmem_state state)
 {
-	__atomic_store_n(&v->self->shmem_busy[state == FL_SHMEM_IN].n, 0, __ATOMIC_RELEASE);
+	if (state != FL_SHMEM_IN || !--v->self->shmem_reads)
+		__atomic_store_n(&v->self->shmem_busy[state == FL_SHMEM_IN].n, 0, __ATOMIC_RELEASE);
 }
 
 /* What the process was at, it will not end. */
@@ -158,7 +166,8 @@ bool fl_shmem_take_over(struct fl_machine_view *v, struct fl_shmem *s, u32 index
 	const struct fl_proc *p = &v->procs[fl_shmem_owner(e)];
 	bool late = !p->shmem_busy[1].n || fl_now_ms(v->t) - p->shmem_in_ms >= LATE_MS;
 
-	if (fl_shmem_state(e) == FL_SHMEM_IN ? !late : !fl_proc_is_gone(p))
+	/* our own read will end, and another of the same page could not be told from it */
+	if (fl_shmem_state(e) == FL_SHMEM_IN ? !late || (p == v->self && p->shmem_reads) : !fl_proc_is_gone(p))
 		return false;
 	set_back(v, s, index, fl_shmem_owner(e));
 	return true;
@@ -180,15 +189,16 @@ void fl_shmem_fork(struct fl_machine_view *v, const struct fl_proc *child)
 }
 
 /* All that the process was at is within these entries. */
-static void set_range_back(struct fl_machine_view *v, u32 first, u32 n, u32 proc)
+static void set_range_back(struct fl_machine_view *v, struct fl_shmem_busy *b, u32 proc)
 {
-	for (u32 i = 0; i < v->t->nr_shmem; i++) {
+	for (u32 i = 0; i < v->t->nr_shmem && b->n; i++) {
 		struct fl_shmem *s = &v->shmems[i];
+		u32 from = fl_max(b->first, s->first), to = fl_min(b->first + b->n, s->first + s->npages);
 
-		for (u32 k = 0; k < n; k++)
-			if (first + k >= s->first && first + k < s->first + s->npages)
-				set_back(v, s, first + k - s->first, proc);
+		for (; from < to; from++)
+			set_back(v, s, from - s->first, proc);
 	}
+	b->n = 0;
 }
 
 void fl_shmem_release(struct fl_machine_view *v, struct fl_proc *p)
@@ -199,10 +209,9 @@ void fl_shmem_release(struct fl_machine_view *v, struct fl_proc *p)
 	if (!t->nr_shmem)
 		return;
 	fl_shmem_lock(v);
-	for (u32 k = 0; k < 2; k++) {
-		set_range_back(v, p->shmem_busy[k].first, p->shmem_busy[k].n, proc);
-		p->shmem_busy[k].n = 0;
-	}
+	set_range_back(v, &p->shmem_busy[0], proc);
+	set_range_back(v, &p->shmem_busy[1], proc);
+	p->shmem_reads = 0;
 	if (t->shmem_evictor == proc + 1)
 		t->shmem_evictor = 0;
 	for (u32 i = 0; i < t->nr_shmem; i++)

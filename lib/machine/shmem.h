@@ -121,8 +121,8 @@ void fl_shmem_clear(struct fl_machine_view *v, struct fl_shmem *s, u32 from, u32
 /* The first page at or behind from that is in use, npages if none is. */
 u32 fl_shmem_next_used(const struct fl_machine_view *v, const struct fl_shmem *s, u32 from);
 
-/* n entries from this one on may be OUT or PUNCH, or IN, by self, until fl_shmem_idle; one
- * range each. */
+/* n entries from this one on may be OUT or PUNCH, or IN, by self, until fl_shmem_idle; several
+ * of the latter at a time. */
 void fl_shmem_busy(struct fl_machine_view *v, enum fl_shmem_state state, const u64 *entry, u32 n);
 void fl_shmem_idle(struct fl_machine_view *v, enum fl_shmem_state state);
 /* The entry is IN, or PUNCH: if for too long, or by somebody who is dead, it is set back. */

@@ -16,6 +16,7 @@
  *   cow.c     write-protected pages            release.c  giving memory to the kernel
  *   shed.c    evicting shared pages        age.c    how old the active list is
  *   shmem.c   shared anonymous memory      shmem-out.c  evicting it
+ *   shmem-in.c  reading it back            shmem-keep.c  when it is ours no more
  *
  * Context of every function: the mm lock is held, all signals are blocked, the
  * stack and all arguments lie outside managed memory.
@@ -78,7 +79,7 @@ struct fl_pager {
 	u64 *shmem_view;	/* our own view of each object of shared memory, 0: none; NULL: no object yet */
 	u64 shmem_next;		/* where the block filled last has ended */
 	u32 shmem_run;		/* how long such blocks have been */
-	void *shmem_bounce;	/* FL_SHMEM_CLUSTER pages, made at first need */
+	struct fl_shmem_read *shmem_reads, *free_shmem_reads; /* under way, and to be used again */
 	struct fl_io *shed_io;	/* the request that writes such, NULL: none */
 	u32 leaving[FL_MAX_LEAVING], nr_leaving; /* threads on their way out */
 
@@ -184,6 +185,9 @@ void fl_pager_read_done(struct fl_pager *p, struct fl_io *io);
 u32 fl_pager_window(struct fl_pager *p, const struct fl_vma *vma, u64 va, u64 *ret_first);
 /* n pages that were read ahead are in use now. */
 void fl_pager_ra_hit(struct fl_pager *p, u32 n);
+/* A request to read from slot on, of no pages yet; and its beginning. */
+struct fl_io *fl_pager_new_read(struct fl_pager *p, u32 slot);
+void fl_pager_submit_read(struct fl_pager *p, struct fl_io *io);
 /* A request, with room for the numbers of FL_IO_PAGES frames in owner. */
 struct fl_io *fl_io_get(struct fl_pager *p);
 /* A request has ended: takes it back, and wakes who waits for the last one. */

@@ -15,18 +15,6 @@ struct fl_shmem *fl_shmem_of(const struct fl_pager *p, const struct fl_vma *vma)
 	return s && fl_shmem_is_mapped(&p->machine, s) ? s : NULL;
 }
 
-/* Pages of the object [first, first + n) and where the first of them is in the program. */
-struct run {
-	struct fl_shmem *s;
-	u32 first, n;
-	u64 va;
-};
-
-static u64 *entry(const struct fl_pager *p, const struct run *r, u32 i)
-{
-	return fl_shmem_entry(&p->machine, r->s, r->first + i);
-}
-
 /* Is the page d, which lies by pages behind the one that is e, of use together with it? */
 static bool goes_with(u64 e, u64 d, s32 by)
 {
@@ -37,10 +25,8 @@ static bool goes_with(u64 e, u64 d, s32 by)
 						    fl_shmem_payload(d) == fl_shmem_payload(e) + (u32)by;
 }
 
-/* The pages around the fault that are as it is, at most max, in the block of max pages that
- * it lies in. */
-static struct run around(const struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
-	u64 va, u32 max)
+struct fl_shmem_run fl_shmem_around(const struct fl_pager *p, const struct fl_vma *vma,
+	struct fl_shmem *s, u64 va, u32 max)
 {
 	u32 at = (u32)(vma->pgoff + ((va - vma->start) >> FL_PAGE_SHIFT));
 	u32 lo = fl_max(at & ~(max - 1), (u32)vma->pgoff), hi = (at & ~(max - 1)) + max, a = at, b = at;
@@ -52,7 +38,7 @@ static struct run around(const struct fl_pager *p, const struct fl_vma *vma, str
 		a--;
 	while (b + 1 < hi && goes_with(*e, e[b + 1 - at], (s32)(b + 1 - at)))
 		b++;
-	return (struct run){s, a, b + 1 - a, va - (u64)(at - a) * FL_PAGE_SIZE};
+	return (struct fl_shmem_run){s, a, b + 1 - a, va - (u64)(at - a) * FL_PAGE_SIZE};
 }
 
 /*
@@ -60,7 +46,7 @@ static struct run around(const struct fl_pager *p, const struct fl_vma *vma, str
  * again. fresh: they are thought to be nowhere yet. The lock of shared memory need not be held:
  * who wants to take them out must ask us, and waits for the mm lock.
  */
-static void put_in(struct fl_pager *p, const struct run *r, u64 va, bool fresh)
+static void put_in(struct fl_pager *p, const struct fl_shmem_run *r, u64 va, bool fresh)
 {
 	const struct fl_host_ops *ops = p->host->ops;
 	/* a guard page (MADV_GUARD_INSTALL) would be mapped over, so that none but the faulting
@@ -90,8 +76,7 @@ static void put_in(struct fl_pager *p, const struct run *r, u64 va, bool fresh)
 	ops->wake(p->host, va, 1);
 }
 
-/* Frames that are the shared memory's from now on, without storage of ours. */
-static void give(struct fl_pager *p, const u32 *f, u32 n)
+void fl_shmem_give(struct fl_pager *p, const u32 *f, u32 n)
 {
 	for (u32 i = 0; i < n; i++) {
 		fl_frames_empty(p, f[i], 1);
@@ -100,7 +85,7 @@ static void give(struct fl_pager *p, const u32 *f, u32 n)
 	fl_shmem_give_frames(&p->machine, f, n);
 }
 
-static void set_resident(struct fl_pager *p, const struct run *r, u32 i, u32 f)
+static void set_resident(struct fl_pager *p, const struct fl_shmem_run *r, u32 i, u32 f)
 {
 	fl_shmem_set(&p->machine, r->s, r->first + i, fl_shmem_make(FL_SHMEM_RESIDENT, f) | FL_SHMEM_MAPPED);
 }
@@ -117,8 +102,7 @@ static u32 cluster(struct fl_pager *p, u64 va, bool plenty)
 	return p->shmem_run >= 4 ? 4 : 2;
 }
 
-/* As many frames as there are, at most n; each by itself, for later. */
-static u32 frames(struct fl_pager *p, u32 *ret, u32 n)
+u32 fl_shmem_frames(struct fl_pager *p, u32 *ret, u32 n)
 {
 	u32 i, order;
 
@@ -130,8 +114,7 @@ static u32 frames(struct fl_pager *p, u32 *ret, u32 n)
 	return i;
 }
 
-/* For fewer pages there are frames: those up to the faulting one, or from it on. */
-static void shorten(struct run *r, u64 va, u32 n)
+void fl_shmem_shorten(struct fl_shmem_run *r, u64 va, u32 n)
 {
 	u32 skip = fl_min((u32)((va - r->va) / FL_PAGE_SIZE), r->n - n);
 
@@ -142,16 +125,16 @@ static void shorten(struct run *r, u64 va, u32 n)
 
 /* In *ret which pages are zeros now, to be put in when the lock is let go. */
 static enum fl_fault_result zero_fill(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
-	u64 va, u32 flags, struct run *ret)
+	u64 va, u32 flags, struct fl_shmem_run *ret)
 {
 	u32 max = p->guards ? 1 : cluster(p, va, fl_frames_available(p) >= 2 * p->high), f[FL_SHMEM_CLUSTER];
-	struct run r = around(p, vma, s, va, max);
-	u32 n = frames(p, f, r.n);
+	struct fl_shmem_run r = fl_shmem_around(p, vma, s, va, max);
+	u32 n = fl_shmem_frames(p, f, r.n);
 
 	if (!n)
 		return fl_pager_no_memory(p, va, flags);
-	shorten(&r, va, n);
-	give(p, f, n);
+	fl_shmem_shorten(&r, va, n);
+	fl_shmem_give(p, f, n);
 	for (u32 i = 0; i < r.n; i++)
 		set_resident(p, &r, i, f[i]);
 	p->shmem_next = r.va + r.n * FL_PAGE_SIZE;
@@ -160,70 +143,8 @@ static enum fl_fault_result zero_fill(struct fl_pager *p, const struct fl_vma *v
 	return FL_FAULT_DONE;
 }
 
-/*
- * Reads the page, and, where faults follow each other in the address space, those beside it
- * both in the object and in the swap file. Whether they are of use is never seen: they are
- * mapped with it. The lock of shared memory is let go meanwhile; the mm lock is not, so this
- * process does nothing else.
- */
-static enum fl_fault_result swap_in(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
-	u64 va, u32 flags, struct run *ret)
-{
-	struct fl_machine_view *v = &p->machine;
-	u64 first, view;
-	u32 want = fl_pager_window(p, vma, va, &first);
-	struct run r = around(p, vma, s, va, want > 1 ? FL_SHMEM_CLUSTER : 1);
-	u32 f[FL_SHMEM_CLUSTER], at[FL_SHMEM_CLUSTER], given[FL_SHMEM_CLUSTER], slots[FL_SHMEM_CLUSTER];
-	u32 n = frames(p, f, r.n), slot, came = 0;
-
-	if (!p->shmem_bounce)
-		p->shmem_bounce = fl_arena_alloc(p->arena, FL_SHMEM_CLUSTER * FL_PAGE_SIZE);
-	if (!n || !p->shmem_bounce) {
-		for (u32 i = 0; i < n; i++)
-			fl_frame_free(p, f[i]);
-		return fl_pager_no_memory(p, va, flags);
-	}
-	shorten(&r, va, n);
-	slot = fl_shmem_payload(*entry(p, &r, 0));
-	fl_shmem_busy(v, FL_SHMEM_IN, entry(p, &r, 0), r.n);
-	for (u32 i = 0; i < r.n; i++)
-		fl_shmem_set(v, s, r.first + i, fl_shmem_make_own(v, FL_SHMEM_IN, slot + i));
-	fl_shmem_unlock(v);
-	if (fl_pager_read_slots_now(p, slot, r.n, p->shmem_bounce) < 0)
-		p->dead(p, "the swap file cannot be read");
-	/* room for them, which is what takes time, changes nothing that anybody sees */
-	view = fl_shmem_view(p, s, r.first);
-	p->host->ops->populate(p->host, view, r.n);
-	fl_count(p, pswpin, r.n);
-	fl_count(p, swapin_ios, 1);
-	fl_count(p, swap_ra, r.n - 1);
-	fl_count(p, pgmajfault, 1);
-	fl_shmem_lock(v);
-	for (u32 i = 0; i < r.n; i++) {
-		if (*entry(p, &r, i) != fl_shmem_make_own(v, FL_SHMEM_IN, slot + i)) {
-			fl_frame_free(p, f[i]); /* given up meanwhile, or taken over */
-			continue;
-		}
-		at[came] = i;
-		slots[came] = slot + i;
-		given[came++] = f[i];
-	}
-	give(p, given, came);
-	for (u32 i = 0; i < came; i++) {
-		memcpy((void *)(view + at[i] * FL_PAGE_SIZE), (char *)p->shmem_bounce + at[i] * FL_PAGE_SIZE,
-			FL_PAGE_SIZE);
-		set_resident(p, &r, at[i], given[i]);
-	}
-	fl_shmem_put_slots(v, slots, came);
-	fl_shmem_idle(v, FL_SHMEM_IN);
-	*ret = around(p, vma, s, va, FL_SHMEM_CLUSTER);
-	if (fl_shmem_state(*entry(p, ret, 0)) != FL_SHMEM_RESIDENT)
-		ret->n = 0;
-	return FL_FAULT_DONE;
-}
-
 /* It is in memory, and maybe on its way out: it stays, and what is mapped with it. */
-static void touch(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s, u64 va, struct run *ret)
+static void touch(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s, u64 va, struct fl_shmem_run *ret)
 {
 	u32 index = (u32)(vma->pgoff + ((va - vma->start) >> FL_PAGE_SHIFT));
 	u64 e = *fl_shmem_entry(&p->machine, s, index);
@@ -236,9 +157,9 @@ static void touch(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem 
 		max = cluster(p, va, false) == FL_SHMEM_CLUSTER ? FL_SHMEM_CLUSTER : 1;
 		fl_shmem_set(&p->machine, s, index, fl_shmem_make(FL_SHMEM_RESIDENT, fl_shmem_payload(e)));
 	}
-	*ret = around(p, vma, s, va, max);
+	*ret = fl_shmem_around(p, vma, s, va, max);
 	for (u32 i = 0; i < ret->n; i++)
-		set_resident(p, ret, i, fl_shmem_payload(*entry(p, ret, i)));
+		set_resident(p, ret, i, fl_shmem_payload(*fl_shmem_entry(&p->machine, s, ret->first + i)));
 	if (unused)
 		p->shmem_next = ret->va + ret->n * FL_PAGE_SIZE;
 }
@@ -256,7 +177,7 @@ static enum fl_fault_result not_ours(struct fl_pager *p, u64 va)
 
 /* What the entry becomes, and in *ret which pages are to be put in then; ret->n is 0. */
 static enum fl_fault_result fault(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
-	u64 va, u32 flags, struct run *ret, bool *ret_fresh)
+	u64 va, u32 flags, struct fl_shmem_run *ret, bool *ret_fresh)
 {
 	u32 index = (u32)(vma->pgoff + ((va - vma->start) >> FL_PAGE_SHIFT));
 	bool again = flags & FL_FAULT_LATER;
@@ -269,7 +190,7 @@ static enum fl_fault_result fault(struct fl_pager *p, const struct fl_vma *vma, 
 		case FL_SHMEM_NONE:
 			*ret_fresh = true;
 			return zero_fill(p, vma, s, va, flags, ret);
-		case FL_SHMEM_SWAP: return swap_in(p, vma, s, va, flags, ret);
+		case FL_SHMEM_SWAP: return fl_shmem_swap_in(p, vma, s, va, flags);
 		case FL_SHMEM_IN:
 		case FL_SHMEM_PUNCH: /* another is at it, if it is not stopped, or killed */
 			if (fl_shmem_take_over(&p->machine, s, index))
@@ -286,7 +207,7 @@ static enum fl_fault_result fault(struct fl_pager *p, const struct fl_vma *vma, 
 enum fl_fault_result fl_shmem_fault(struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 flags)
 {
 	enum fl_fault_result ret;
-	struct run r = {NULL, 0, 0, 0};
+	struct fl_shmem_run r = {NULL, 0, 0, 0};
 	struct fl_shmem *s;
 	bool first = false, fresh = false;
 
@@ -305,6 +226,28 @@ enum fl_fault_result fl_shmem_fault(struct fl_pager *p, const struct fl_vma *vma
 		p->host->ops->wake(p->host, va, 1);
 	if (first) /* there must be somebody to answer when the page is asked for */
 		p->kick(p);
-	fl_count(p, pgfault_shmem, 1);
+	fl_count(p, pgfault_shmem, !(flags & FL_FAULT_LATER));
 	return ret;
+}
+
+void fl_shmem_arrived(struct fl_pager *p, u64 va)
+{
+	const struct fl_vma *vma = fl_vma_at(&p->mm, va);
+	struct fl_shmem_run r = {NULL, 0, 0, 0};
+	struct fl_shmem *s;
+
+	fl_shmem_lock(&p->machine);
+	s = vma ? fl_shmem_of(p, vma) : NULL;
+	if (s) {
+		u64 index = vma->pgoff + ((va - vma->start) >> FL_PAGE_SHIFT);
+		u64 e = index < s->npages ? *fl_shmem_entry(&p->machine, s, (u32)index) : 0;
+
+		if (fl_shmem_state(e) == FL_SHMEM_RESIDENT || fl_shmem_state(e) == FL_SHMEM_OUT)
+			touch(p, vma, s, va, &r);
+	}
+	fl_shmem_unlock(&p->machine);
+	if (r.n)
+		put_in(p, &r, va, false);
+	else
+		p->host->ops->wake(p->host, va, 1);
 }

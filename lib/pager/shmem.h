@@ -33,7 +33,33 @@ static inline u64 fl_shmem_view(const struct fl_pager *p, const struct fl_shmem 
 	return p->shmem_view[s - p->machine.shmems] + (u64)index * FL_PAGE_SIZE;
 }
 
+/* Pages of the object [first, first + n) and where the first of them is in the program. */
+struct fl_shmem_run {
+	struct fl_shmem *s;
+	u32 first, n;
+	u64 va;
+};
+
+/* The pages around the fault that are as it is, at most max, in the block of max pages that
+ * it lies in. The lock of shared memory is held for all these. */
+struct fl_shmem_run fl_shmem_around(const struct fl_pager *p, const struct fl_vma *vma,
+	struct fl_shmem *s, u64 va, u32 max);
+/* As many frames as there are, at most n; each by itself, for later. */
+u32 fl_shmem_frames(struct fl_pager *p, u32 *ret, u32 n);
+/* For fewer pages there are frames: those up to the faulting one, or from it on. */
+void fl_shmem_shorten(struct fl_shmem_run *r, u64 va, u32 n);
+/* Frames that are the shared memory's from now on, without storage of ours. */
+void fl_shmem_give(struct fl_pager *p, const u32 *f, u32 n);
+
 enum fl_fault_result fl_shmem_fault(struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 flags);
+/* A page for which a thread waits has been read: puts it in, or has the thread fault again, if
+ * it is not there after all. No lock of shared memory is held. */
+void fl_shmem_arrived(struct fl_pager *p, u64 va);
+
+/* shmem-in.c: begins to read the page at va, which is in swap. The lock of shared memory is held. */
+enum fl_fault_result fl_shmem_swap_in(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
+	u64 va, u32 flags);
+void fl_shmem_read_done(struct fl_pager *p, struct fl_io *io);
 
 /* shmem-out.c */
 /* Takes up to want pages of shared memory out. Lets the lock go meanwhile; returns frames
