@@ -78,7 +78,7 @@ struct fl_pager {
 	u32 shed;		/* shared pages given up that others have still: shed.h */
 	u64 *shmem_view;	/* our own view of each object of shared memory, 0: none; NULL: no object yet */
 	u64 shmem_next;		/* where the block filled last has ended */
-	u32 shmem_run;		/* how long such blocks have been */
+	u32 shmem_run;		/* how long such blocks have been; 0: none yet */
 	struct fl_shmem_read *shmem_reads, *free_shmem_reads; /* under way, and to be used again */
 	struct fl_io *shed_io;	/* the request that writes such, NULL: none */
 	u32 leaving[FL_MAX_LEAVING], nr_leaving; /* threads on their way out */

@@ -211,6 +211,12 @@ enum fl_fault_result fl_shmem_fault(struct fl_pager *p, const struct fl_vma *vma
 	struct fl_shmem *s;
 	bool first = false, fresh = false;
 
+	/* the first of this process: kswapd is not to be made with the tree's lock held, as at a
+	 * limit on processes that takes time */
+	if (!p->shmem_run) {
+		p->shmem_run = 1;
+		p->kick(p);
+	}
 	fl_shmem_lock(&p->machine);
 	s = fl_shmem_of(p, vma);
 	if (s) {
