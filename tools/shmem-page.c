@@ -16,6 +16,7 @@ static const struct {
 	[FL_SHMEM_OUT] = {"out", "being written to swap"},
 	[FL_SHMEM_SWAP] = {"swap", "in swap"},
 	[FL_SHMEM_IN] = {"in", "being read from swap"},
+	[FL_SHMEM_PUNCH] = {"punch", "being taken out of memory"},
 };
 
 static bool find_object(const struct tree *t, u64 dev, u64 ino, struct fl_shmem *ret)

@@ -105,6 +105,31 @@ static u32 uffd_map_shared(struct fl_host *h, u64 va, u32 n, int *ret_error)
 	return done;
 }
 
+static u32 uffd_zero_shared(struct fl_host *h, u64 va, u32 n, int *ret_error)
+{
+	u32 done = 0, step = n;
+
+	*ret_error = 0;
+	while (done < n) {
+		step = fl_min(step, n - done);
+		struct uffdio_zeropage z = {
+			.range = {va + (u64)done * FL_PAGE_SIZE, (u64)step * FL_PAGE_SIZE},
+		};
+		long r = fl_syscall(SYS_ioctl, uffd_of(h)->fd, UFFDIO_ZEROPAGE, &z);
+
+		if (z.zeropage > 0) {
+			done += (u32)(z.zeropage / (s64)FL_PAGE_SIZE);
+			step = n - done;
+		} else if (r == -ENOENT && step > 1) {
+			step /= 2; /* as in uffd_map_shared */
+		} else if (r < 0 && r != -EAGAIN) {
+			*ret_error = z.zeropage < 0 ? (int)z.zeropage : (int)r;
+			break;
+		}
+	}
+	return done;
+}
+
 static int uffd_punch(struct fl_host *h, u64 va, u64 n)
 {
 	(void)h;
@@ -220,6 +245,7 @@ static const struct fl_host_ops uffd_ops = {
 	.move = uffd_move,
 	.copy = uffd_copy,
 	.map_shared = uffd_map_shared,
+	.zero_shared = uffd_zero_shared,
 	.punch = uffd_punch,
 	.protect = uffd_protect,
 	.wake = uffd_wake,

@@ -11,15 +11,22 @@
  * The asked process answers in its own time; one that is stopped, never.
  */
 #include "machine/machine.h"
+#include "machine/shmem.h"
 
 /* Not worth a wakeup, unless there is nothing else. */
 #define LEAST_HELD 128u
 /* A tail that is twice as old as ours, and this much, is colder than ours. */
 #define COLDER_MS  500u
 
+/* Of shared memory too, if it was shared out. */
+static u32 can_give(const struct fl_proc *p)
+{
+	return p->held + __atomic_load_n(&p->shmem_share, __ATOMIC_RELAXED);
+}
+
 static bool may_give(const struct fl_machine_view *v, const struct fl_proc *p, u32 least)
 {
-	return p != v->self && p->state == FL_PROC_LIVE && p->held > least &&
+	return p != v->self && p->state == FL_PROC_LIVE && can_give(p) > least &&
 		!__atomic_load_n(&p->wanted, __ATOMIC_RELAXED); /* asked already */
 }
 
@@ -68,15 +75,17 @@ u32 fl_machine_beg(struct fl_machine_view *v, u32 n)
 	u32 asked = 0;
 	u64 total = 0;
 
+	if (__atomic_load_n(&v->t->shmem.held, __ATOMIC_RELAXED))
+		fl_shmem_share_out(v);
 	for (u32 i = 0; i < v->t->nr_procs; i++)
 		if (may_give(v, &v->procs[i], 0))
-			total += v->procs[i].held;
+			total += can_give(&v->procs[i]);
 	for (u32 i = 0; i < v->t->nr_procs && total; i++) {
 		struct fl_proc *p = &v->procs[i];
 
 		if (!may_give(v, p, 0))
 			continue;
-		ask(p, (u32)((u64)n * p->held / total) + 1);
+		ask(p, (u32)((u64)n * can_give(p) / total) + 1);
 		asked++;
 	}
 	return asked;

@@ -30,6 +30,7 @@
 #define FL_NR_PROCS	4096
 #define FL_NR_SHMEM	512u	   /* objects of shared memory */
 #define FL_SHMEM_PAGES	(1u << 24) /* of all of them together: 64 GiB */
+#define FL_SHMEM_CHUNK	512u	   /* pages counted together */
 
 enum fl_proc_state {
 	FL_PROC_FREE,
@@ -85,22 +86,32 @@ struct fl_proc {
 	u32 threads;	/* the program's own, as last sampled */
 	u32 threads_peak;
 	/* shmem.h: entries that it is taking out or in, and what it is asked to unmap */
-	struct {
+	struct fl_shmem_busy {
 		u32 first, n;
 	} shmem_busy[2]; /* out, in */
-	u32 shmem_in_ms; /* since when */
+	u32 shmem_in_ms; /* when the last read began */
+	u32 shmem_reads; /* that are under way */
 	u32 zap_asked, zap_done;
+	u32 shmem_share; /* frames of objects that it is the one to be asked for; shmem_lock */
 	struct fl_limit_above limit[FL_NR_LIMITS];
 	char comm[16];
 	struct fl_proc_stats stats;
+};
+
+/* What entries name, counted: shmem.h. */
+struct fl_shmem_chunk {
+	u16 used, mapped, inactive;
 };
 
 /* An object of shared anonymous memory: shmem.h. */
 struct fl_shmem {
 	u64 dev, ino;		/* of the kernel's inode */
 	u32 first, npages;	/* its entries; no pages: the record is free */
+	u32 resident, inactive;	/* frames; those of them that nobody has mapped */
 	u32 skip_until_ms;	/* reclaim leaves it alone */
 	u32 kept;		/* reclaim must: somebody uses it without us */
+	u32 grain;		/* pages that all are asked to unmap at once */
+	u32 hand[2];		/* how far it has been unmapped, and taken out */
 	u64 mapped[FL_NR_PROCS / 64]; /* processes that have it mapped */
 	u64 active[FL_NR_PROCS / 64]; /* and may have pages of it in their page tables */
 };
@@ -135,9 +146,10 @@ struct fl_machine {
 	u32 nr_shmem;		/* records in use, from 0 */
 	u32 shmem_peak;		/* frames */
 	u32 shmem_swapped;	/* slots */
-	u32 shmem_evictor;	/* record that takes pages out, + 1; 0: none */
+	u32 shmem_evictor;	/* record that asks all others to unmap pages, + 1; 0: none */
 	u32 shmem_evict_ms;	/* since when */
-	u32 shmem_hand, shmem_hand_index;
+	u32 shmem_hand[2];	/* objects at which the next page to unmap, or to take out, is looked for */
+	u32 shmem_turn;		/* who is asked for frames of an object, in turn */
 	u32 zap_seq, zap_object, zap_index, zap_n, zap_refused; /* what all are asked to unmap */
 	u32 zap_answers;	/* futex */
 
@@ -152,7 +164,7 @@ struct fl_machine {
 	/* where the arrays lie in the file */
 	u64 procs_at, next_at, prev_at, order_at, refs_at, slot_count_at, slot_used_at, held_at;
 	u64 frame_slot_at, slot_frame_at, published_at;
-	u64 shmems_at, shmem_entries_at, shmem_held_at;
+	u64 shmems_at, shmem_entries_at, shmem_chunks_at, shmem_slots_at, shmem_held_at;
 	u64 held_stride;	/* bytes of one process's two bitmaps */
 	u64 held_slots_at;	/* second bitmap, from the start of the first */
 };
@@ -227,8 +239,9 @@ u32 fl_machine_reap(struct fl_machine_view *v);
  * FL_NO_FRAME; best takes a smaller block if need be. */
 u32 fl_zone_alloc_best(struct fl_machine_view *v, u32 order, u32 *ret_order);
 void fl_zone_put(struct fl_machine_view *v, u32 frame, u32 order);	/* block held by self alone */
-/* A frame that self alone holds is to's from now on. */
-void fl_zone_give(struct fl_machine_view *v, struct fl_machine_view *to, u32 frame);
+/* Frames that self alone holds are to's from now on. */
+void fl_zone_give(struct fl_machine_view *v, struct fl_machine_view *to, const u32 *frames, u32 n);
+void fl_zone_put_each(struct fl_machine_view *v, const u32 *frames, u32 n); /* fl_zone_put_shared */
 bool fl_zone_put_shared(struct fl_machine_view *v, u32 frame);	/* true: that was the last user */
 void fl_zone_dup(struct fl_machine_view *child, const u32 *frames, u32 n);
 u32 fl_zone_refs(const struct fl_machine_view *v, u32 frame);
@@ -249,8 +262,9 @@ bool fl_machine_wait(struct fl_machine_view *v, u32 seq, u64 timeout_ns);
 /* Slots of the swap file. */
 u32 fl_swap_alloc(struct fl_machine_view *v, u32 want, u32 *ret_slot, int *ret_err);
 void fl_swap_put(struct fl_machine_view *v, u32 slot);
+void fl_swap_put_each(struct fl_machine_view *v, const u32 *slots, u32 n);
 void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n);
-void fl_swap_give(struct fl_machine_view *v, struct fl_machine_view *to, u32 slot);
+void fl_swap_give(struct fl_machine_view *v, struct fl_machine_view *to, const u32 *slots, u32 n);
 u32 fl_swap_count(const struct fl_machine_view *v, u32 slot);
 
 /* A frame that fork shares has its content in a slot, which self holds. */

@@ -1,176 +1,202 @@
 /*
- * Taking pages of shared memory out of all processes that map them; see shmem.h.
+ * Which pages of shared memory are unmapped, and which are taken out; see shmem.h.
  *
- * The clock hand goes over the entries of all objects. A page that came since the hand
- * was last here is passed over once.
+ * Two hands go over the entries of all objects, as over the active and the inactive list of a
+ * zone: the first unmaps, the second takes out what has stayed unmapped. A process can do
+ * either only with objects that it has mapped itself, so each hand passes over the others.
+ * Taking out needs nobody else, and several processes do it at a time. Asking others is one
+ * process's at a time, and not needed where nobody else has touched the object.
  */
 #include "machine/shmem.h"
 #include "machine/internal.h"
 
-#define LOOK_AT	 (1u << 18) /* entries a call, most of which are empty */
-#define SKIP_MS	 100u	    /* an object of which somebody does not answer */
-#define LATE_MS	 250u	    /* an evictor that is stopped, or whose disk is slow */
+#define LATE_MS	 250u /* an evictor that is stopped, or whose disk is slow */
+
+enum hand { UNMAP, TAKE_OUT };
+
+static u32 self_of(const struct fl_machine_view *v)
+{
+	return (u32)(v->self - v->procs);
+}
 
 static bool somebody_is_at_it(const struct fl_machine_view *v, u32 now)
 {
 	const struct fl_proc *p;
 
-	if (!v->t->shmem_evictor || now - v->t->shmem_evict_ms >= LATE_MS)
+	if (!v->t->shmem_evictor || v->t->shmem_evictor == self_of(v) + 1 ||
+		now - v->t->shmem_evict_ms >= LATE_MS)
 		return false;
 	p = &v->procs[v->t->shmem_evictor - 1];
 	return p->state == FL_PROC_LIVE && !fl_proc_is_gone(p);
 }
 
-/* The run at index, if there is one; how far the hand goes in *ret_looked. */
-static u32 run_at(const struct fl_machine_view *v, struct fl_shmem *s, u32 index, u32 max,
-	u32 *ret_looked)
+static bool others_active(const struct fl_machine_view *v, const struct fl_shmem *s)
 {
-	u32 n = 0;
+	u32 self = self_of(v);
 
-	for (*ret_looked = 0; index + n < s->npages && n < max; ++*ret_looked) {
-		u64 *e = fl_shmem_entry(v, s, index + n);
-
-		if (fl_shmem_state(*e) != FL_SHMEM_RESIDENT)
-			break;
-		if (*e & FL_SHMEM_YOUNG) {
-			*e &= ~FL_SHMEM_YOUNG;
-			break;
-		}
-		n++;
-	}
-	*ret_looked += *ret_looked == n && n < max;
-	return n;
+	for (u32 w = 0; w < FL_NR_PROCS / 64; w++)
+		if (s->active[w] & ~(w == self / 64 ? 1ull << self % 64 : 0))
+			return true;
+	return false;
 }
 
-struct fl_shmem *fl_shmem_evict_begin(struct fl_machine_view *v, u32 max, u32 *ret_index, u32 *ret_n)
+static bool is_mine(const struct fl_machine_view *v, const struct fl_shmem *s)
+{
+	return s->npages && s->resident && !s->kept && fl_shmem_is_mapped(v, s);
+}
+
+void fl_shmem_mine(const struct fl_machine_view *v, u32 *ret_resident, u32 *ret_inactive)
+{
+	*ret_resident = *ret_inactive = 0;
+	for (u32 i = 0; i < v->t->nr_shmem; i++)
+		if (is_mine(v, &v->shmems[i])) {
+			*ret_resident += v->shmems[i].resident;
+			*ret_inactive += v->shmems[i].inactive;
+		}
+}
+
+static bool is_for(u64 e, enum hand hand)
+{
+	return fl_shmem_state(e) == FL_SHMEM_RESIDENT && !(e & FL_SHMEM_MAPPED) == (hand == TAKE_OUT);
+}
+
+/* The first page at or behind from that is for this hand, npages if none is. */
+static u32 next_for(const struct fl_machine_view *v, const struct fl_shmem *s, u32 from, enum hand hand)
+{
+	while (from < s->npages) {
+		const struct fl_shmem_chunk *c = fl_shmem_chunk_of(v, s, from);
+		u32 end = fl_min((from / FL_SHMEM_CHUNK + 1) * FL_SHMEM_CHUNK, s->npages);
+
+		if (hand == UNMAP ? c->mapped : c->inactive)
+			for (; from < end; from++)
+				if (is_for(*fl_shmem_entry(v, s, from), hand))
+					return from;
+		from = end;
+	}
+	return s->npages;
+}
+
+/* The object and page at which the hand finds something to do. */
+static struct fl_shmem *find(struct fl_machine_view *v, enum hand hand, u32 *ret_index)
 {
 	struct fl_machine *t = v->t;
-	u32 now = fl_now_ms(t), looked = 0, objects = 0;
+	u32 now = fl_now_ms(t), *at = &t->shmem_hand[hand];
+	bool busy = hand == UNMAP && somebody_is_at_it(v, now);
 
-	if (somebody_is_at_it(v, now))
-		return NULL;
-	/* twice round at most: once for what is young */
-	while (looked < LOOK_AT && objects <= 2 * t->nr_shmem) {
-		struct fl_shmem *s = &v->shmems[t->shmem_hand];
-		u32 step;
+	/* once round, and the first one's beginning */
+	for (u32 i = 0; i <= t->nr_shmem; i++, ++*at) {
+		struct fl_shmem *s;
 
-		if (t->shmem_hand >= t->nr_shmem) {
-			t->shmem_hand = t->shmem_hand_index = 0;
-			objects++;
+		if (*at >= t->nr_shmem)
+			*at = 0;
+		s = &v->shmems[*at];
+		if (!is_mine(v, s) || (busy && others_active(v, s)) ||
+			(hand == UNMAP && (s32)(now - s->skip_until_ms) < 0))
 			continue;
-		}
-		if (t->shmem_hand_index >= s->npages || s->kept ||
-			(s32)(now - s->skip_until_ms) < 0 || !fl_shmem_is_mapped(v, s)) {
-			t->shmem_hand++;
-			t->shmem_hand_index = 0;
-			objects++;
-			looked++;
-			continue;
-		}
-		*ret_n = run_at(v, s, t->shmem_hand_index, max, &step);
-		*ret_index = t->shmem_hand_index;
-		t->shmem_hand_index += fl_max(step, *ret_n);
-		looked += step;
-		if (*ret_n) {
-			t->shmem_evict_ms = now;
-			__atomic_store_n(&t->shmem_evictor, (u32)(v->self - v->procs) + 1, __ATOMIC_RELEASE);
+		*ret_index = next_for(v, s, s->hand[hand], hand);
+		if (*ret_index < s->npages)
 			return s;
-		}
+		s->hand[hand] = 0;
 	}
 	return NULL;
 }
 
-void fl_shmem_evict_end(struct fl_machine_view *v)
+bool fl_shmem_unmap_begin(struct fl_machine_view *v, struct fl_shmem_unmapping *u)
 {
-	if (v->t->shmem_evictor == (u32)(v->self - v->procs) + 1)
-		__atomic_store_n(&v->t->shmem_evictor, 0, __ATOMIC_RELEASE);
-}
+	u32 end;
 
-u32 fl_shmem_ask(struct fl_machine_view *v, const struct fl_shmem *s, u32 index, u32 n)
-{
-	struct fl_machine *t = v->t;
-	u32 seq = t->zap_seq + 1;
-
-	t->zap_object = (u32)(s - v->shmems);
-	t->zap_index = index;
-	t->zap_n = n;
-	t->zap_refused = 0;
-	__atomic_store_n(&t->zap_seq, seq, __ATOMIC_RELEASE);
-	for (u32 i = 0; i < t->nr_procs; i++) {
-		struct fl_proc *p = &v->procs[i];
-
-		if (p == v->self || !fl_bit_get(s->active, i))
-			continue;
-		__atomic_store_n(&p->zap_asked, seq, __ATOMIC_RELEASE);
-		fl_proc_ring(p);
-	}
-	/* those that wait for memory look up */
-	__atomic_add_fetch(&t->freed_seq, 1, __ATOMIC_SEQ_CST);
-	fl_futex_wake(&t->freed_seq, 1 << 30, true);
-	return seq;
-}
-
-bool fl_shmem_asked(struct fl_machine_view *v, u32 *ret_object, u32 *ret_index, u32 *ret_n,
-	u32 *ret_seq)
-{
-	struct fl_machine *t = v->t;
-	u32 seq = __atomic_load_n(&t->zap_seq, __ATOMIC_ACQUIRE);
-
-	if (__atomic_load_n(&v->self->zap_asked, __ATOMIC_ACQUIRE) != seq || v->self->zap_done == seq)
+	u->s = find(v, UNMAP, &u->index);
+	if (!u->s)
 		return false;
-	*ret_object = t->zap_object;
-	*ret_index = t->zap_index;
-	*ret_n = t->zap_n;
-	*ret_seq = seq;
+	end = fl_min((u->index / FL_SHMEM_CHUNK + 1) * FL_SHMEM_CHUNK, u->s->npages);
+	u->n = fl_min(end - u->index, u->s->grain);
+	u->entry = fl_shmem_entry(v, u->s, u->index);
+	u->s->hand[UNMAP] = u->index + u->n;
+	fl_shmem_busy(v, FL_SHMEM_OUT, u->entry, u->n);
+	for (u32 i = 0; i < u->n; i++)
+		if (is_for(u->entry[i], UNMAP))
+			fl_shmem_set(v, u->s, u->index + i,
+				fl_shmem_make_own(v, FL_SHMEM_OUT, fl_shmem_payload(u->entry[i])));
+	u->asked = others_active(v, u->s);
+	if (u->asked) {
+		v->t->shmem_evict_ms = fl_now_ms(v->t);
+		__atomic_store_n(&v->t->shmem_evictor, self_of(v) + 1, __ATOMIC_RELEASE);
+		u->seq = fl_shmem_ask(v, u->s, u->index, u->n);
+	}
 	return true;
 }
 
-void fl_shmem_answer(struct fl_machine_view *v, u32 seq, bool done)
+void fl_shmem_unmap_end(struct fl_machine_view *v, const struct fl_shmem_unmapping *u, bool gone)
 {
-	struct fl_machine *t = v->t;
+	bool ours = false;
 
-	if (!done)
-		__atomic_store_n(&t->zap_refused, seq, __ATOMIC_RELEASE);
-	__atomic_store_n(&v->self->zap_done, seq, __ATOMIC_RELEASE);
-	__atomic_add_fetch(&t->zap_answers, 1, __ATOMIC_SEQ_CST);
-	fl_futex_wake(&t->zap_answers, 1, true);
+	for (u32 i = 0; i < u->n; i++) {
+		u32 frame = fl_shmem_payload(u->entry[i]);
+
+		if (u->entry[i] != fl_shmem_make_own(v, FL_SHMEM_OUT, frame))
+			continue;
+		ours = true;
+		fl_shmem_set(v, u->s, u->index + i,
+			fl_shmem_make(FL_SHMEM_RESIDENT, frame) | (gone ? 0 : FL_SHMEM_MAPPED));
+	}
+	/* what is locked, or looked at by the kernel, is kept with all that is unmapped with it */
+	if (ours)
+		u->s->grain = gone ? fl_min(2 * u->s->grain, FL_SHMEM_CHUNK) : fl_max(u->s->grain / 2, 16u);
+	fl_shmem_idle(v, FL_SHMEM_OUT);
+	if (v->t->shmem_evictor == self_of(v) + 1)
+		__atomic_store_n(&v->t->shmem_evictor, 0, __ATOMIC_RELEASE);
 }
 
-/* Whether somebody who was asked, and lives, has not answered. */
-static bool missing(const struct fl_machine_view *v, u32 seq)
+bool fl_shmem_take_inactive(struct fl_machine_view *v, u32 want, struct fl_shmem_batch *b)
+{
+	u32 at, end;
+
+	b->s = find(v, TAKE_OUT, &at);
+	b->n = 0;
+	if (!b->s)
+		return false;
+	b->entry = fl_shmem_entry(v, b->s, 0);
+	end = fl_min((at / FL_SHMEM_CHUNK + 1) * FL_SHMEM_CHUNK, b->s->npages);
+	fl_shmem_busy(v, FL_SHMEM_OUT, b->entry + at, end - at);
+	for (; at < end && b->n < fl_min(want, FL_SHMEM_BATCH); at++) {
+		u32 frame = fl_shmem_payload(b->entry[at]);
+
+		if (!is_for(b->entry[at], TAKE_OUT))
+			continue;
+		b->index[b->n] = at;
+		b->frame[b->n++] = frame;
+		fl_shmem_set(v, b->s, at, fl_shmem_make_own(v, FL_SHMEM_OUT, frame));
+	}
+	b->s->hand[TAKE_OUT] = at;
+	return true;
+}
+
+/* A process that could give frames of the object: not self, which has tried. */
+static struct fl_proc *giver(const struct fl_machine_view *v, const struct fl_shmem *s, u32 turn)
 {
 	for (u32 i = 0; i < v->t->nr_procs; i++) {
-		const struct fl_proc *p = &v->procs[i];
+		u32 k = (turn + i) % v->t->nr_procs;
 
-		if (__atomic_load_n(&p->zap_asked, __ATOMIC_ACQUIRE) == seq &&
-			__atomic_load_n(&p->zap_done, __ATOMIC_ACQUIRE) != seq &&
-			p->state == FL_PROC_LIVE && !fl_proc_is_gone(p))
-			return true;
+		if (fl_bit_get(s->mapped, k) && &v->procs[k] != v->self && v->procs[k].state == FL_PROC_LIVE)
+			return &v->procs[k];
 	}
-	return false;
+	return NULL;
 }
 
-bool fl_shmem_await(struct fl_machine_view *v, u32 seq, u64 timeout_ns)
+void fl_shmem_share_out(struct fl_machine_view *v)
 {
 	struct fl_machine *t = v->t;
-	u64 end = fl_now_ns() + timeout_ns, now;
 
-	for (;;) {
-		u32 answers = __atomic_load_n(&t->zap_answers, __ATOMIC_ACQUIRE);
-		bool refused = __atomic_load_n(&t->zap_refused, __ATOMIC_ACQUIRE) == seq;
-		bool all = !refused && !missing(v, seq);
+	fl_shmem_lock(v);
+	for (u32 i = 0; i < t->nr_procs; i++)
+		v->procs[i].shmem_share = 0;
+	t->shmem_turn++;
+	for (u32 i = 0; i < t->nr_shmem; i++) {
+		struct fl_shmem *s = &v->shmems[i];
+		struct fl_proc *p = s->npages && s->resident && !s->kept ? giver(v, s, t->shmem_turn) : NULL;
 
-		/* who was asked something else since does not seem to be missing */
-		if (__atomic_load_n(&t->zap_seq, __ATOMIC_ACQUIRE) != seq)
-			return false;
-		if (all || refused)
-			return all;
-		now = fl_now_ns();
-		if (now >= end)
-			break;
-		/* one that dies does not answer: look again now and then */
-		fl_futex_wait(&t->zap_answers, answers, fl_min(end - now, 2000000ull), true);
+		if (p)
+			p->shmem_share += s->resident;
 	}
-	v->shmems[t->zap_object].skip_until_ms = fl_now_ms(t) + SKIP_MS;
-	return false;
+	fl_shmem_unlock(v);
 }

@@ -1,39 +1,15 @@
 /* Shared anonymous memory: objects, entries, and who has them; see shmem.h. */
 #include "machine/shmem.h"
-#include "arch/x86_64/syscall.h"
-#include "base/log.h"
 #include "machine/internal.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #define WORDS	(FL_NR_PROCS / 64)
 #define LATE_MS 100u /* a page takes a small part of it to read */
 
-static u64 *entries(const struct fl_machine_view *v)
-{
-	return (u64 *)((char *)v->t + v->t->shmem_entries_at);
-}
-
-/* The tree's record of what is in shared memory, as if it were a process's. */
-static struct fl_machine_view holder(const struct fl_machine_view *v)
-{
-	struct fl_machine_view h = *v;
-
-	h.self = &v->t->shmem;
-	h.held_frames = (u64 *)((char *)v->t + v->t->shmem_held_at);
-	h.held_slots = (u64 *)((char *)h.held_frames + v->t->held_slots_at);
-	return h;
-}
-
 static u32 index_of(const struct fl_machine_view *v, const struct fl_proc *p)
 {
 	return (u32)(p - v->procs);
-}
-
-u64 *fl_shmem_entry(const struct fl_machine_view *v, const struct fl_shmem *s, u32 index)
-{
-	return entries(v) + s->first + index;
 }
 
 struct fl_shmem *fl_shmem_find(const struct fl_machine_view *v, u64 dev, u64 ino)
@@ -46,7 +22,7 @@ struct fl_shmem *fl_shmem_find(const struct fl_machine_view *v, u64 dev, u64 ino
 	return NULL;
 }
 
-/* Room for n entries, between those that there are; FL_SHMEM_PAGES if there is none. */
+/* Room for n entries, whole chunks, between those that there are; FL_SHMEM_PAGES if there is none. */
 static u32 find_room(const struct fl_machine_view *v, u32 n)
 {
 	u32 at = 0;
@@ -58,7 +34,7 @@ static u32 find_room(const struct fl_machine_view *v, u32 n)
 			const struct fl_shmem *s = &v->shmems[i];
 
 			if (s->npages && at < s->first + s->npages && at + n > s->first) {
-				at = s->first + s->npages;
+				at = (s->first + s->npages + FL_SHMEM_CHUNK - 1) & ~(FL_SHMEM_CHUNK - 1);
 				moved = true;
 			}
 		}
@@ -86,6 +62,7 @@ struct fl_shmem *fl_shmem_get(struct fl_machine_view *v, u64 dev, u64 ino, u64 p
 	s->dev = dev;
 	s->ino = ino;
 	s->first = first;
+	s->grain = FL_SHMEM_CHUNK;
 	t->nr_shmem = fl_max(t->nr_shmem, i + 1);
 	__atomic_store_n(&s->npages, (u32)pages, __ATOMIC_RELEASE);
 	return s;
@@ -111,58 +88,12 @@ bool fl_shmem_activate(struct fl_machine_view *v, struct fl_shmem *s)
 	return true;
 }
 
-void fl_shmem_give_frame(struct fl_machine_view *v, u32 frame)
-{
-	struct fl_machine_view h = holder(v);
-
-	fl_zone_give(v, &h, frame);
-	v->t->shmem_peak = fl_max(v->t->shmem_peak, v->t->shmem.held);
-}
-
-void fl_shmem_put_frame(struct fl_machine_view *v, u32 frame)
-{
-	struct fl_machine_view h = holder(v);
-
-	fl_zone_put_shared(&h, frame);
-}
-
-void fl_shmem_give_slot(struct fl_machine_view *v, u32 slot)
-{
-	struct fl_machine_view h = holder(v);
-
-	fl_swap_give(v, &h, slot);
-	v->t->shmem_swapped++;
-}
-
-void fl_shmem_put_slot(struct fl_machine_view *v, u32 slot)
-{
-	struct fl_machine_view h = holder(v);
-
-	fl_swap_put(&h, slot);
-	v->t->shmem_swapped--;
-}
-
-void fl_shmem_clear(struct fl_machine_view *v, u64 *entry)
-{
-	u64 was = *entry;
-
-	/* first the entry: who dies in between leaves a frame that nobody names, which is
-	 * found, and never one that two name */
-	__atomic_store_n(entry, 0, __ATOMIC_RELEASE);
-	switch (fl_shmem_state(was)) {
-	case FL_SHMEM_RESIDENT:
-	case FL_SHMEM_OUT: fl_shmem_put_frame(v, fl_shmem_payload(was)); break;
-	case FL_SHMEM_SWAP:
-	case FL_SHMEM_IN: fl_shmem_put_slot(v, fl_shmem_payload(was)); break;
-	default: break;
-	}
-}
-
 static void destroy(struct fl_machine_view *v, struct fl_shmem *s)
 {
-	for (u32 i = 0; i < s->npages; i++)
-		if (*fl_shmem_entry(v, s, i))
-			fl_shmem_clear(v, fl_shmem_entry(v, s, i));
+	fl_shmem_clear(v, s, 0, s->npages);
+	/* who punches pages out has it mapped, or is dead */
+	for (u32 i = fl_shmem_next_used(v, s, 0); i < s->npages; i = fl_shmem_next_used(v, s, i + 1))
+		fl_shmem_leave(v, s, i);
 	__atomic_store_n(&s->npages, 0, __ATOMIC_RELEASE);
 }
 
@@ -186,28 +117,59 @@ void fl_shmem_unmap(struct fl_machine_view *v, struct fl_shmem *s)
 	drop_user(v, s, index_of(v, v->self));
 }
 
+/* Of several reads: a range that has them all, until the last has ended. */
 void fl_shmem_busy(struct fl_machine_view *v, enum fl_shmem_state state, const u64 *entry, u32 n)
 {
 	u32 which = state == FL_SHMEM_IN;
+	u32 first = (u32)(entry - (u64 *)((char *)v->t + v->t->shmem_entries_at)), end = first + n;
+	struct fl_shmem_busy *b = &v->self->shmem_busy[which];
 
-	v->self->shmem_busy[which].first = (u32)(entry - entries(v));
 	if (which)
 		v->self->shmem_in_ms = fl_now_ms(v->t);
-	__atomic_store_n(&v->self->shmem_busy[which].n, n, __ATOMIC_RELEASE);
+	if (which && v->self->shmem_reads++) {
+		end = fl_max(end, b->first + b->n);
+		first = fl_min(first, b->first);
+	}
+	b->first = first;
+	__atomic_store_n(&b->n, end - first, __ATOMIC_RELEASE);
 }
 
 void fl_shmem_idle(struct fl_machine_view *v, enum fl_shmem_state state)
 {
-	__atomic_store_n(&v->self->shmem_busy[state == FL_SHMEM_IN].n, 0, __ATOMIC_RELEASE);
+	if (state != FL_SHMEM_IN || !--v->self->shmem_reads)
+		__atomic_store_n(&v->self->shmem_busy[state == FL_SHMEM_IN].n, 0, __ATOMIC_RELEASE);
 }
 
-bool fl_shmem_take_over(struct fl_machine_view *v, u64 *entry)
+/* What the process was at, it will not end. */
+static void set_back(struct fl_machine_view *v, struct fl_shmem *s, u32 index, u32 proc)
 {
-	const struct fl_proc *p = &v->procs[fl_shmem_owner(*entry)];
+	u64 e = *fl_shmem_entry(v, s, index);
 
-	if (p->shmem_busy[1].n && fl_now_ms(v->t) - p->shmem_in_ms < LATE_MS)
+	if (fl_shmem_owner(e) != proc)
+		return;
+	switch (fl_shmem_state(e)) {
+	case FL_SHMEM_OUT:
+		fl_shmem_set(v, s, index, fl_shmem_make(FL_SHMEM_RESIDENT, fl_shmem_payload(e)) | FL_SHMEM_MAPPED);
+		break;
+	case FL_SHMEM_IN:
+		fl_shmem_set(v, s, index, fl_shmem_make(FL_SHMEM_SWAP, fl_shmem_payload(e)));
+		break;
+	/* who reads it, or fills it with zeros, puts the same there as is there still */
+	case FL_SHMEM_PUNCH: fl_shmem_leave(v, s, index); break;
+	default: break;
+	}
+}
+
+bool fl_shmem_take_over(struct fl_machine_view *v, struct fl_shmem *s, u32 index)
+{
+	u64 e = *fl_shmem_entry(v, s, index);
+	const struct fl_proc *p = &v->procs[fl_shmem_owner(e)];
+	bool late = !p->shmem_busy[1].n || fl_now_ms(v->t) - p->shmem_in_ms >= LATE_MS;
+
+	/* our own read will end, and another of the same page could not be told from it */
+	if (fl_shmem_state(e) == FL_SHMEM_IN ? !late || (p == v->self && p->shmem_reads) : !fl_proc_is_gone(p))
 		return false;
-	*entry = fl_shmem_make(FL_SHMEM_SWAP, fl_shmem_payload(*entry));
+	set_back(v, s, index, fl_shmem_owner(e));
 	return true;
 }
 
@@ -226,15 +188,17 @@ void fl_shmem_fork(struct fl_machine_view *v, const struct fl_proc *child)
 	fl_shmem_unlock(v);
 }
 
-/* What the process was at, it will not end. */
-static void set_back(u64 *e, u32 proc)
+/* All that the process was at is within these entries. */
+static void set_range_back(struct fl_machine_view *v, struct fl_shmem_busy *b, u32 proc)
 {
-	if (fl_shmem_owner(*e) != proc)
-		return;
-	if (fl_shmem_state(*e) == FL_SHMEM_OUT)
-		*e = fl_shmem_make(FL_SHMEM_RESIDENT, fl_shmem_payload(*e));
-	else if (fl_shmem_state(*e) == FL_SHMEM_IN)
-		*e = fl_shmem_make(FL_SHMEM_SWAP, fl_shmem_payload(*e));
+	for (u32 i = 0; i < v->t->nr_shmem && b->n; i++) {
+		struct fl_shmem *s = &v->shmems[i];
+		u32 from = fl_max(b->first, s->first), to = fl_min(b->first + b->n, s->first + s->npages);
+
+		for (; from < to; from++)
+			set_back(v, s, from - s->first, proc);
+	}
+	b->n = 0;
 }
 
 void fl_shmem_release(struct fl_machine_view *v, struct fl_proc *p)
@@ -245,11 +209,9 @@ void fl_shmem_release(struct fl_machine_view *v, struct fl_proc *p)
 	if (!t->nr_shmem)
 		return;
 	fl_shmem_lock(v);
-	for (u32 k = 0; k < 2; k++) {
-		for (u32 i = 0; i < p->shmem_busy[k].n; i++)
-			set_back(entries(v) + p->shmem_busy[k].first + i, proc);
-		p->shmem_busy[k].n = 0;
-	}
+	set_range_back(v, &p->shmem_busy[0], proc);
+	set_range_back(v, &p->shmem_busy[1], proc);
+	p->shmem_reads = 0;
 	if (t->shmem_evictor == proc + 1)
 		t->shmem_evictor = 0;
 	for (u32 i = 0; i < t->nr_shmem; i++)
@@ -258,96 +220,20 @@ void fl_shmem_release(struct fl_machine_view *v, struct fl_proc *p)
 	fl_shmem_unlock(v);
 }
 
-/* Frames, or slots, that the holder has and no entry names. */
-static void give_back_lost(struct fl_machine_view *v, const u64 *held, u32 bits, bool frames)
-{
-	struct fl_machine *t = v->t;
-	u64 bytes = fl_page_up((u64)(bits + 63) / 64 * 8);
-	long r = fl_syscall(SYS_mmap, NULL, bytes, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	u64 *named = (u64 *)r;
-
-	if (fl_is_err(r))
-		return; /* they come back with the tree */
-	for (u32 i = 0; i < t->nr_shmem; i++)
-		for (u32 k = 0; k < v->shmems[i].npages; k++) {
-			u64 e = *fl_shmem_entry(v, &v->shmems[i], k);
-			enum fl_shmem_state s = fl_shmem_state(e);
-
-			if (frames ? s == FL_SHMEM_RESIDENT || s == FL_SHMEM_OUT :
-				     s == FL_SHMEM_SWAP || s == FL_SHMEM_IN)
-				fl_bit_set(named, fl_shmem_payload(e));
-		}
-	for (u32 w = 0; w < (bits + 63) / 64; w++)
-		for (u64 b = held[w] & ~named[w]; b; b &= b - 1) {
-			u32 n = w * 64 + (u32)__builtin_ctzll(b);
-
-			if (frames)
-				fl_shmem_put_frame(v, n);
-			else
-				fl_shmem_put_slot(v, n);
-		}
-	fl_syscall(SYS_munmap, named, bytes);
-}
-
-static u32 count(const u64 *held, u32 bits)
-{
-	u32 n = 0;
-
-	for (u32 w = 0; w < (bits + 63) / 64; w++)
-		n += (u32)__builtin_popcountll(held[w]);
-	return n;
-}
-
 void fl_shmem_lock(struct fl_machine_view *v)
 {
 	struct fl_machine *t = v->t;
-	struct fl_machine_view h;
 
 	if (!fl_shlock(&t->shmem_lock))
 		return;
 	/* its owner died within a section */
-	h = holder(v);
+	fl_shmem_repair(v);
 	for (u32 i = 0; i < t->nr_shmem; i++)
 		if (v->shmems[i].npages && !has_users(&v->shmems[i]))
 			destroy(v, &v->shmems[i]);
-	give_back_lost(v, h.held_frames, t->zone.fresh, true);
-	give_back_lost(v, h.held_slots, t->slots.nr_slots, false);
-	t->shmem.held = count(h.held_frames, t->zone.fresh);
-	t->shmem_swapped = count(h.held_slots, t->slots.nr_slots);
 }
 
 void fl_shmem_unlock(struct fl_machine_view *v)
 {
 	fl_shunlock(&v->t->shmem_lock);
-}
-
-int fl_shmem_validate(const struct fl_machine_view *v, char *why, size_t n)
-{
-	struct fl_machine *t = v->t;
-	struct fl_machine_view h = holder(v);
-	u32 frames = 0, slots = 0;
-
-	for (u32 i = 0; i < t->nr_shmem; i++)
-		for (u32 k = 0; k < v->shmems[i].npages; k++) {
-			u64 e = *fl_shmem_entry(v, &v->shmems[i], k);
-			bool in_memory = fl_shmem_state(e) == FL_SHMEM_RESIDENT ||
-				fl_shmem_state(e) == FL_SHMEM_OUT;
-
-			if (!fl_shmem_state(e))
-				continue;
-			if (!fl_bit_get(in_memory ? h.held_frames : h.held_slots, fl_shmem_payload(e))) {
-				fl_format(why, n, "shared memory: page %u of object %u names %s %u, which is not held",
-					k, i, in_memory ? "frame" : "slot", fl_shmem_payload(e));
-				return -1;
-			}
-			frames += in_memory;
-			slots += !in_memory;
-		}
-	if (frames != t->shmem.held || slots != t->shmem_swapped) {
-		fl_format(why, n, "shared memory: %u pages are in memory and %u in swap, counted %u and %u",
-			frames, slots, t->shmem.held, t->shmem_swapped);
-		return -1;
-	}
-	return 0;
 }

@@ -6,20 +6,28 @@
  * name. Which pages are there belongs to no process, so each page has an entry here, and
  * the frames and slots of all objects are held by one record of their own (t->shmem).
  *
- *	NONE -------> RESIDENT <------> OUT -------> SWAP
- *	  ^  touched     |      cancelled  written     |
- *	  |              |                             v
- *	  +--------------+ <------------------------- IN
- *	     given up                  read
+ *	NONE ----> MAPPED ----> OUT ----> INACTIVE ----> OUT ----> PUNCH ----> SWAP
+ *	  ^ touched  ^  all asked     unmapped      being written  written      |
+ *	  |          |  to unmap it       |               |                     |
+ *	  |          +-------touched------+---touched-----+                     |
+ *	  |          +<------------------------- IN <---------------------------+
+ *	given up                                   read
  *
- * OUT is on its way out: one process has asked all others to unmap the page, and writes
- * it. Whoever touches it meanwhile makes it RESIDENT again: that is the reference bit.
- * IN is being read by one process; the others try again.
+ * MAPPED and INACTIVE are one state, RESIDENT, with a flag: may a process have the page in
+ * its page table? All are asked to unmap many at a time, and who touches one of them again
+ * has it MAPPED: that is the reference bit. A page that stays INACTIVE is written, and
+ * nobody need be asked any more. Whoever touches one that is OUT takes it back. PUNCH and IN
+ * are waited for: the page leaves the inode, or comes back into it.
  *
- * Both name that process. One that dies leaves its range in its record, and who finds it
- * dead sets the entries back; one that is stopped, or slow, is not waited for: another reads
- * the page, or takes others out, and whoever comes too late sees that the entry is not its
- * own any more. Frames and slots are its own until it is done.
+ * OUT, PUNCH and IN name the process that is at it. One that dies leaves its range in its
+ * record, and who finds it dead sets the entries back; one that is stopped, or slow, is not
+ * waited for: another reads the page, or takes others out, and whoever comes too late sees
+ * that the entry is not its own any more. Only a punch cannot be called off, and takes no
+ * time. Frames and slots are its own until it is done.
+ *
+ * Entries are counted by chunks (struct fl_shmem_chunk), so that those few of a large object
+ * that are in memory are soon found. The lock is held for what entries say alone, never over
+ * a system call but for memory of our own.
  *
  * Context: any thread, fault path, after fork; the caller holds no lock of rank
  * FL_RANK_SHMEM or higher, unless said otherwise.
@@ -35,9 +43,10 @@ enum fl_shmem_state {
 	FL_SHMEM_OUT,	   /* payload: frame */
 	FL_SHMEM_SWAP,	   /* payload: slot */
 	FL_SHMEM_IN,	   /* payload: slot */
+	FL_SHMEM_PUNCH,	   /* payload: frame; its slot is noted by the frame's number */
 };
 
-#define FL_SHMEM_YOUNG 8ull /* not looked at by reclaim since it came */
+#define FL_SHMEM_MAPPED 8ull /* of RESIDENT: somebody may have it in a page table */
 
 static inline u64 fl_shmem_make(enum fl_shmem_state state, u32 payload)
 {
@@ -54,7 +63,13 @@ static inline u32 fl_shmem_payload(u64 entry)
 	return (u32)(entry >> 12);
 }
 
-/* OUT or IN by self. */
+static inline bool fl_shmem_has_frame(u64 entry)
+{
+	return fl_shmem_state(entry) == FL_SHMEM_RESIDENT || fl_shmem_state(entry) == FL_SHMEM_OUT ||
+		fl_shmem_state(entry) == FL_SHMEM_PUNCH;
+}
+
+/* OUT, PUNCH or IN by self. */
 static inline u64 fl_shmem_make_own(const struct fl_machine_view *v, enum fl_shmem_state state,
 	u32 payload)
 {
@@ -87,32 +102,66 @@ void fl_shmem_unmap(struct fl_machine_view *v, struct fl_shmem *s);
 /* self may have pages of it in its page table; true if that is new. */
 bool fl_shmem_activate(struct fl_machine_view *v, struct fl_shmem *s);
 
-/* A frame of self's becomes an entry's, or a slot; and an entry's goes back to the tree. */
-void fl_shmem_give_frame(struct fl_machine_view *v, u32 frame);
-void fl_shmem_put_frame(struct fl_machine_view *v, u32 frame);
-void fl_shmem_give_slot(struct fl_machine_view *v, u32 slot);
-void fl_shmem_put_slot(struct fl_machine_view *v, u32 slot);
-/* Whatever the entry is: its frame or slot goes back, and it is NONE. */
-void fl_shmem_clear(struct fl_machine_view *v, u64 *entry);
+/* An entry changes: only so. */
+void fl_shmem_set(struct fl_machine_view *v, struct fl_shmem *s, u32 index, u64 entry);
+/* Frames of self's become entries', or slots; and entries' go back to the tree. */
+void fl_shmem_give_frames(struct fl_machine_view *v, const u32 *frames, u32 n);
+void fl_shmem_put_frames(struct fl_machine_view *v, const u32 *frames, u32 n);
+void fl_shmem_give_slots(struct fl_machine_view *v, const u32 *slots, u32 n);
+void fl_shmem_put_slots(struct fl_machine_view *v, const u32 *slots, u32 n);
+/* An entry is PUNCH, its page in this slot, which is shared memory's already; FL_NO_SLOT: the
+ * page is all zeros. leave: it has been punched out, or is never looked at again. */
+void fl_shmem_punch(struct fl_machine_view *v, struct fl_shmem *s, u32 index, u32 slot);
+void fl_shmem_leave(struct fl_machine_view *v, struct fl_shmem *s, u32 index);
+/* The slot of an entry that has one, else FL_NO_SLOT. */
+u32 fl_shmem_slot(const struct fl_machine_view *v, u64 entry);
+/* Whatever [from, to) is: frames and slots go back, and it is NONE; but where a page is being
+ * punched out that is still to be waited for. */
+void fl_shmem_clear(struct fl_machine_view *v, struct fl_shmem *s, u32 from, u32 to);
+/* The first page at or behind from that is in use, npages if none is. */
+u32 fl_shmem_next_used(const struct fl_machine_view *v, const struct fl_shmem *s, u32 from);
 
-/* n entries from this one on are OUT, or IN, by self, until fl_shmem_idle; one range each. */
+/* n entries from this one on may be OUT or PUNCH, or IN, by self, until fl_shmem_idle; several
+ * of the latter at a time. */
 void fl_shmem_busy(struct fl_machine_view *v, enum fl_shmem_state state, const u64 *entry, u32 n);
 void fl_shmem_idle(struct fl_machine_view *v, enum fl_shmem_state state);
-/* The entry is IN: if for too long, it is SWAP again, for self to read. */
-bool fl_shmem_take_over(struct fl_machine_view *v, u64 *entry);
+/* The entry is IN, or PUNCH: if for too long, or by somebody who is dead, it is set back. */
+bool fl_shmem_take_over(struct fl_machine_view *v, struct fl_shmem *s, u32 index);
+
+/* Pages of objects that self has mapped, and may take out: in memory, and inactive. */
+void fl_shmem_mine(const struct fl_machine_view *v, u32 *ret_resident, u32 *ret_inactive);
 
 /*
- * Taking pages out: one process at a time. Returns a run of at most max pages of one
- * object that self has mapped, all RESIDENT and not young, as self's to make OUT; NULL where
- * there is none, or somebody else is at it. fl_shmem_evict_end ends it.
+ * Unmapping pages in all processes. begin makes what is MAPPED in some range of one object
+ * OUT, and asks all others that may have it in a page table; false where there is nothing to
+ * unmap, or another process is asking. end: they are INACTIVE if all have done it.
  */
-struct fl_shmem *fl_shmem_evict_begin(struct fl_machine_view *v, u32 max, u32 *ret_index,
-	u32 *ret_n);
-void fl_shmem_evict_end(struct fl_machine_view *v);
+struct fl_shmem_unmapping {
+	struct fl_shmem *s;
+	u64 *entry;	/* of the first; the object may be another's by the end */
+	u32 index, n;
+	u32 seq;	/* of the question, if others are asked */
+	bool asked;
+};
+bool fl_shmem_unmap_begin(struct fl_machine_view *v, struct fl_shmem_unmapping *ret);
+void fl_shmem_unmap_end(struct fl_machine_view *v, const struct fl_shmem_unmapping *u, bool gone);
+
+/* Makes up to want pages that are INACTIVE OUT, all of one chunk. False: there are none. */
+#define FL_SHMEM_BATCH 128u
+struct fl_shmem_batch {
+	struct fl_shmem *s;
+	u64 *entry;	/* of page 0 */
+	u32 n;
+	u32 index[FL_SHMEM_BATCH], frame[FL_SHMEM_BATCH];
+};
+bool fl_shmem_take_inactive(struct fl_machine_view *v, u32 want, struct fl_shmem_batch *ret);
 
 /* Asks all others that may have these pages in their page tables to unmap them. Returns the
  * question's number. */
 u32 fl_shmem_ask(struct fl_machine_view *v, const struct fl_shmem *s, u32 index, u32 n);
+
+/* Shares the frames of each object out to one process that could give them. Takes the lock. */
+void fl_shmem_share_out(struct fl_machine_view *v);
 
 /* No lock held. */
 
@@ -129,7 +178,14 @@ void fl_shmem_fork(struct fl_machine_view *v, const struct fl_proc *child);
 /* A process is dead. proc_lock held. */
 void fl_shmem_release(struct fl_machine_view *v, struct fl_proc *p);
 
+/* Sets right what a dead owner of the lock may have left; it is held. */
+void fl_shmem_repair(struct fl_machine_view *v);
 /* Do entries and frames agree? 0, or -1 with a sentence in why; the lock is held. */
 int fl_shmem_validate(const struct fl_machine_view *v, char *why, size_t why_bytes);
+
+/* Between the files of it. */
+struct fl_shmem_chunk *fl_shmem_chunk_of(const struct fl_machine_view *v, const struct fl_shmem *s, u32 index);
+/* The tree's record of what is in shared memory, as if it were a process's. */
+struct fl_machine_view fl_shmem_holder(const struct fl_machine_view *v);
 
 #endif

@@ -107,6 +107,16 @@ void fl_swap_put(struct fl_machine_view *v, u32 slot)
 	fl_swap_unlock(v);
 }
 
+void fl_swap_put_each(struct fl_machine_view *v, const u32 *slots, u32 n)
+{
+	if (!n)
+		return;
+	fl_swap_lock(v);
+	for (u32 i = 0; i < n; i++)
+		put(v, slots[i]);
+	fl_swap_unlock(v);
+}
+
 void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n)
 {
 	fl_swap_lock(child);
@@ -117,12 +127,16 @@ void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n)
 	fl_swap_unlock(child);
 }
 
-void fl_swap_give(struct fl_machine_view *v, struct fl_machine_view *to, u32 slot)
+void fl_swap_give(struct fl_machine_view *v, struct fl_machine_view *to, const u32 *slots, u32 n)
 {
+	if (!n)
+		return;
 	fl_swap_lock(v);
-	if (!fl_bit_clear(v->held_slots, slot))
-		__builtin_trap(); /* a slot given away that was not held */
-	fl_bit_set(to->held_slots, slot);
+	for (u32 i = 0; i < n; i++) {
+		if (!fl_bit_clear(v->held_slots, slots[i]))
+			__builtin_trap(); /* a slot given away that was not held */
+		fl_bit_set(to->held_slots, slots[i]);
+	}
 	fl_swap_unlock(v);
 }
 

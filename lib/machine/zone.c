@@ -100,15 +100,29 @@ void fl_zone_put(struct fl_machine_view *v, u32 frame, u32 order)
 	announce(v);
 }
 
-void fl_zone_give(struct fl_machine_view *v, struct fl_machine_view *to, u32 frame)
+void fl_zone_give(struct fl_machine_view *v, struct fl_machine_view *to, const u32 *frames, u32 n)
 {
 	fl_zone_lock(v);
-	if (!fl_bit_clear(v->held_frames, frame) || v->refs[frame] != 1)
-		__builtin_trap(); /* a frame given away that was not held, or not alone */
-	fl_bit_set(to->held_frames, frame);
-	v->self->held--;
-	to->self->held++;
+	for (u32 i = 0; i < n; i++) {
+		if (!fl_bit_clear(v->held_frames, frames[i]) || v->refs[frames[i]] != 1)
+			__builtin_trap(); /* a frame given away that was not held, or not alone */
+		fl_bit_set(to->held_frames, frames[i]);
+	}
+	v->self->held -= n;
+	to->self->held += n;
 	fl_zone_unlock(v);
+}
+
+void fl_zone_put_each(struct fl_machine_view *v, const u32 *frames, u32 n)
+{
+	if (!n)
+		return;
+	fl_zone_lock(v);
+	for (u32 i = 0; i < n; i++)
+		if (drop(v, frames[i]))
+			fl_buddy_free(&v->t->zone, &v->zone, frames[i], 0);
+	fl_zone_unlock(v);
+	announce(v);
 }
 
 bool fl_zone_put_shared(struct fl_machine_view *v, u32 frame)

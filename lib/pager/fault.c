@@ -285,8 +285,9 @@ enum fl_fault_result fl_pager_fault(struct fl_pager *p, u64 va, u32 flags)
 
 	va = fl_page_down(va);
 	vma = fl_vma_at(&p->mm, va);
-	if (vma && (vma->flags & FL_VM_SHARED) && p->shmem_area)
+	if (vma && (vma->flags & FL_VM_SHARED) && p->shmem_view)
 		return fl_shmem_fault(p, vma, va, flags);
+	flags &= ~FL_FAULT_LATER;
 	if (!vma || vma->owner != FL_OWNER_MANAGED) {
 		if (flags & FL_FAULT_WP)
 			p->host->ops->protect(p->host, va, 1, false);
@@ -327,6 +328,7 @@ void fl_pager_defer(struct fl_pager *p, u64 va, u32 flags)
 	*p->deferred_tail = d;
 	p->deferred_tail = &d->next;
 	p->nr_deferred++;
+	p->nr_later += (flags & FL_FAULT_LATER) != 0;
 }
 
 void fl_pager_run_deferred(struct fl_pager *p, struct fl_queue *q)
@@ -337,7 +339,7 @@ void fl_pager_run_deferred(struct fl_pager *p, struct fl_queue *q)
 	p->fault_tid = 0;
 	p->deferred = NULL;
 	p->deferred_tail = &p->deferred;
-	p->nr_deferred = 0;
+	p->nr_deferred = p->nr_later = 0;
 	for (; d; d = next) {
 		next = d->next;
 		fl_pager_fault(p, d->va, d->flags); /* may defer again */

@@ -30,6 +30,9 @@ struct fl_host_ops {
 	/* Maps n program pages of shared memory that are in memory already; wakes. Returns
 	 * how many, and why it stopped: -EEXIST (mapped already), -EFAULT (not in memory). */
 	u32 (*map_shared)(struct fl_host *h, u64 va, u32 n, int *ret_error);
+	/* Fills n absent program pages of shared memory with zeros, for all processes; wakes.
+	 * Returns how many, and why it stopped: -EEXIST (in memory, or mapped). */
+	u32 (*zero_shared)(struct fl_host *h, u64 va, u32 n, int *ret_error);
 	/* Write-protects, or lifts it and wakes. 0 or -errno. */
 	int (*protect)(struct fl_host *h, u64 va, u64 n, bool on);
 	/* Runs the threads that wait for these pages again. */

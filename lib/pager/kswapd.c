@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define RETRY_NS     1000000ull	 /* before a fault that found no memory is tried again */
+#define LATER_NS     200000ull	 /* and one that waits for another process's I/O */
 #define STALL_NS     10000000ull /* how long to wait for others to give */
 #define STALL_ROUNDS 300u	 /* and how often before giving up */
 #define REAP_MS	     4u
@@ -141,12 +142,13 @@ static void ask_colder(struct fl_pager *p, u32 want)
 /* Frees want frames: of shared memory its share, and of our own. */
 static u32 reclaim(struct fl_pager *p, struct fl_queue *q, u32 want)
 {
-	u32 own = p->active.count + p->inactive.count, freed = 0, shared;
+	u32 own = p->active.count + p->inactive.count, freed = 0, shared, inactive;
 
-	shared = __atomic_load_n(&p->machine.t->shmem.held, __ATOMIC_RELAXED);
+	fl_shmem_mine(&p->machine, &shared, &inactive);
 	if (shared)
 		freed = fl_shmem_reclaim(p, (u32)((u64)want * shared / (shared + own)));
-	if (freed < want && own)
+	/* those whose faults wait come first */
+	if (freed < want && own && !(freed && p->nr_deferred))
 		freed += fl_pager_reclaim(p, q, fl_min(want - freed, fl_max(own / 2, 1u)));
 	if (!freed && shared)
 		freed = fl_shmem_reclaim(p, want);
@@ -175,7 +177,7 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 {
 	u32 have, want, freed = 0;
 	u64 wait = ~0ull;
-	u32 deferred;
+	u32 deferred, short_of; /* faults that wait, and those of them that wait for memory */
 
 	fl_lock(&p->lock);
 	fl_shmem_serve(p);
@@ -191,14 +193,15 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 		ask_colder(p, p->high - have);
 		have = fl_frames_available(p);
 	}
-	if (!p->quiesce && (have < p->low || p->nr_deferred)) {
-		want = have < p->high ? p->high - have : p->nr_deferred;
+	short_of = p->nr_deferred - p->nr_later;
+	if (!p->quiesce && (have < p->low || short_of)) {
+		want = have < p->high ? p->high - have : short_of;
 		fl_count(p, kswapd_wakeups, 1);
 		freed = reclaim(p, q, want);
 		if (p->shed)
 			ask_colder(p, 0);
-		if (!freed && p->nr_deferred && !fl_frames_available(p) && !p->quiesce) {
-			if (ask_others(p, fl_max(p->nr_deferred, 32u)))
+		if (!freed && short_of && !fl_frames_available(p) && !p->quiesce) {
+			if (ask_others(p, fl_max(short_of, 32u)))
 				p->unevictable_scans = 0;
 			else if (++p->unevictable_scans > STALL_ROUNDS)
 				out_of_memory(p);
@@ -214,7 +217,7 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 		__atomic_load_n(&p->machine.self->wanted, __ATOMIC_RELAXED))
 		wait = 0;
 	else if (deferred)
-		wait = RETRY_NS;
+		wait = deferred == p->nr_later ? LATER_NS : RETRY_NS;
 	fl_pager_update_stats(p);
 	fl_unlock(&p->lock);
 	return wait;

@@ -16,6 +16,7 @@
  *   cow.c     write-protected pages            release.c  giving memory to the kernel
  *   shed.c    evicting shared pages        age.c    how old the active list is
  *   shmem.c   shared anonymous memory      shmem-out.c  evicting it
+ *   shmem-in.c  reading it back            shmem-keep.c  when it is ours no more
  *   filemap.c private file mappings
  *
  * Context of every function: the mm lock is held, all signals are blocked, the
@@ -76,10 +77,10 @@ struct fl_pager {
 	u32 write_errors;	/* writes to swap that failed */
 	u32 pageout;		/* pages that the program wants out: MADV_PAGEOUT */
 	u32 shed;		/* shared pages given up that others have still: shed.h */
-	u64 shmem_area;		/* our own view of shared memory: shmem.h; 0: none yet */
+	u64 *shmem_view;	/* our own view of each object of shared memory, 0: none; NULL: no object yet */
 	u64 shmem_next;		/* where the block filled last has ended */
-	u32 shmem_run;		/* how long such blocks have been */
-	void *shmem_bounce;	/* FL_SHMEM_CLUSTER pages, made at first need */
+	u32 shmem_run;		/* how long such blocks have been; 0: none yet */
+	struct fl_shmem_read *shmem_reads, *free_shmem_reads; /* under way, and to be used again */
 	struct fl_file *files;	/* that are mapped privately and managed: filemap.h */
 	/* The page at va, of such a file, cannot be read: it becomes the kernel's. */
 	void (*unreadable)(struct fl_pager *p, u64 va);
@@ -106,9 +107,10 @@ struct fl_pager {
 
 	/* faults that wait for memory; kswapd resolves them */
 	struct fl_deferred *deferred, **deferred_tail, *free_deferred;
-	u32 nr_deferred;
+	u32 nr_deferred, nr_later; /* all, and those that wait for something else (FL_FAULT_LATER) */
 	void (*kick)(struct fl_pager *p);	/* wakes kswapd, starting it if need be */
 	void (*dead)(struct fl_pager *p, const char *why) __attribute__((noreturn));
+	void (*view_gone)(u64 start, u64 end); /* what shmem_view has named is no mapping of ours any more */
 	void (*queue_opened)(struct fl_pager *p, struct fl_queue *q);
 	void *bounce;		/* FL_BOUNCE_PAGES, made at first need */
 
@@ -125,6 +127,7 @@ struct fl_pager {
 #define FL_FAULT_WP    2u	/* to a write-protected page */
 #define FL_FAULT_ALONE 4u	/* of a file: this page alone */
 #define FL_FAULT_READ  8u	/* of a file: it was waited for the disk */
+#define FL_FAULT_LATER 16u	/* what it waits for is no memory: of a deferred one only */
 
 enum fl_fault_result {
 	FL_FAULT_DONE,		/* resolved, threads run again */
@@ -197,6 +200,9 @@ void fl_pager_read_done(struct fl_pager *p, struct fl_io *io);
 u32 fl_pager_window(struct fl_pager *p, const struct fl_vma *vma, u64 va, u64 *ret_first);
 /* n pages that were read ahead are in use now. */
 void fl_pager_ra_hit(struct fl_pager *p, u32 n);
+/* A request to read from slot on, of no pages yet; and its beginning. */
+struct fl_io *fl_pager_new_read(struct fl_pager *p, u32 slot);
+void fl_pager_submit_read(struct fl_pager *p, struct fl_io *io);
 /* A request, with room for the numbers of FL_IO_PAGES frames in owner. */
 struct fl_io *fl_io_get(struct fl_pager *p);
 /* A request has ended: takes it back, and wakes who waits for the last one. */

@@ -27,6 +27,7 @@ static bool read_shared(struct fl_pager *p, const struct fl_vma *vma, u64 va, u6
 	*ret_ours = s;
 	if (s && index < s->npages)
 		state = fl_shmem_state(*fl_shmem_entry(&p->machine, s, (u32)index));
+	/* a page that is there, and stays while the lock is held: it is not being punched out */
 	if (state == FL_SHMEM_RESIDENT || state == FL_SHMEM_OUT)
 		*ret = *(u64 *)(fl_shmem_view(p, s, (u32)index) + (va & ~FL_PAGE_MASK));
 	fl_shmem_unlock(&p->machine);

@@ -9,139 +9,104 @@ struct fl_shmem *fl_shmem_of(const struct fl_pager *p, const struct fl_vma *vma)
 {
 	struct fl_shmem *s;
 
-	if (!p->shmem_area || !(vma->flags & FL_VM_SHARED))
+	if (!p->shmem_view || !(vma->flags & FL_VM_SHARED))
 		return NULL;
 	s = fl_shmem_find(&p->machine, vma->dev, vma->ino);
 	return s && fl_shmem_is_mapped(&p->machine, s) ? s : NULL;
 }
 
-/* Pages of the object [first, first + n) and where the first of them is in the program. */
-struct run {
-	struct fl_shmem *s;
-	u32 first, n;
-	u64 va;
-};
-
-static u64 *entry(const struct fl_pager *p, const struct run *r, u32 i)
+/* Is the page d, which lies by pages behind the one that is e, of use together with it? */
+static bool goes_with(u64 e, u64 d, s32 by)
 {
-	return fl_shmem_entry(&p->machine, r->s, r->first + i);
+	if (fl_shmem_state(d) != fl_shmem_state(e))
+		return false;
+	/* in swap: side by side there too; in memory: what nobody uses is not to seem in use */
+	return fl_shmem_state(e) != FL_SHMEM_SWAP ? (d & FL_SHMEM_MAPPED) >= (e & FL_SHMEM_MAPPED) :
+						    fl_shmem_payload(d) == fl_shmem_payload(e) + (u32)by;
 }
 
-/* The pages around the fault whose entries are in this state, at most max, in the block of
- * max pages that it lies in. In swap: side by side there too. */
-static struct run around(const struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
-	u64 va, u32 max)
+struct fl_shmem_run fl_shmem_around(const struct fl_pager *p, const struct fl_vma *vma,
+	struct fl_shmem *s, u64 va, u32 max)
 {
 	u32 at = (u32)(vma->pgoff + ((va - vma->start) >> FL_PAGE_SHIFT));
 	u32 lo = fl_max(at & ~(max - 1), (u32)vma->pgoff), hi = (at & ~(max - 1)) + max, a = at, b = at;
-	u64 e = *fl_shmem_entry(&p->machine, s, at);
-	bool swap = fl_shmem_state(e) == FL_SHMEM_SWAP;
+	const u64 *e = fl_shmem_entry(&p->machine, s, at);
 
 	hi = (u32)fl_min((u64)hi, vma->pgoff + fl_vma_pages(vma));
 	hi = fl_min(hi, s->npages);
-	for (; a > lo; a--) {
-		u64 d = *fl_shmem_entry(&p->machine, s, a - 1);
-
-		if (fl_shmem_state(d) != fl_shmem_state(e) ||
-			(swap && fl_shmem_payload(d) + (at - a + 1) != fl_shmem_payload(e)))
-			break;
-	}
-	for (; b + 1 < hi; b++) {
-		u64 d = *fl_shmem_entry(&p->machine, s, b + 1);
-
-		if (fl_shmem_state(d) != fl_shmem_state(e) ||
-			(swap && fl_shmem_payload(d) != fl_shmem_payload(e) + (b + 1 - at)))
-			break;
-	}
-	return (struct run){s, a, b + 1 - a, va - (u64)(at - a) * FL_PAGE_SIZE};
+	while (a > lo && goes_with(*e, e[(s32)(a - 1 - at)], (s32)(a - 1 - at)))
+		a--;
+	while (b + 1 < hi && goes_with(*e, e[b + 1 - at], (s32)(b + 1 - at)))
+		b++;
+	return (struct fl_shmem_run){s, a, b + 1 - a, va - (u64)(at - a) * FL_PAGE_SIZE};
 }
 
-/* Maps what is in memory; the page at va at least runs its threads again. */
-static void map(struct fl_pager *p, const struct run *r, u64 va)
+/*
+ * Puts pages that are RESIDENT by now into the program; the one at va at least runs its threads
+ * again. fresh: they are thought to be nowhere yet. The lock of shared memory need not be held:
+ * who wants to take them out must ask us, and waits for the mm lock.
+ */
+static void put_in(struct fl_pager *p, const struct fl_shmem_run *r, u64 va, bool fresh)
 {
+	const struct fl_host_ops *ops = p->host->ops;
 	/* a guard page (MADV_GUARD_INSTALL) would be mapped over, so that none but the faulting
 	 * page may be mapped where there are any */
 	u32 from = p->guards ? (u32)((va - r->va) / FL_PAGE_SIZE) : 0, to = p->guards ? from + 1 : r->n;
+	u32 done = from;
 
-	for (u32 done = from; done < to;) {
+	while (done < to) {
 		u64 at = r->va + done * FL_PAGE_SIZE;
 		int err;
-		u32 k = p->host->ops->map_shared(p->host, at, to - done, &err);
 
-		done += k;
-		if (done == to || (k && !err))
+		done += fresh ? ops->zero_shared(p->host, at, to - done, &err) :
+				ops->map_shared(p->host, at, to - done, &err);
+		if (!err || done == to)
 			continue;
-		if (err == -EFAULT) /* dropped by a call that no hook saw: zeros from now on */
-			fl_shmem_clear(&p->machine, entry(p, r, done));
-		else if (err != -EEXIST)
+		at = r->va + done * FL_PAGE_SIZE;
+		/* there, or mapped, after all; or dropped by a call that no hook saw, and zeros
+		 * from now on */
+		if (fresh && err == -EEXIST)
+			ops->map_shared(p->host, at, 1, &err);
+		else if (!fresh && err == -EFAULT)
+			ops->zero_shared(p->host, at, 1, &err);
+		if (err && err != -EEXIST)
 			break; /* the mapping went away under us */
 		done++;
 	}
-	p->host->ops->wake(p->host, va, 1);
+	ops->wake(p->host, va, 1);
 }
 
-/* A frame that is the shared memory's from now on, without storage of ours. */
-static void give(struct fl_pager *p, u32 f)
+void fl_shmem_give(struct fl_pager *p, const u32 *f, u32 n)
 {
-	fl_frames_empty(p, f, 1);
-	p->pages.page[f].key = 0;
-	fl_shmem_give_frame(&p->machine, f);
+	for (u32 i = 0; i < n; i++) {
+		fl_frames_empty(p, f[i], 1);
+		p->pages.page[f[i]].key = 0;
+	}
+	fl_shmem_give_frames(&p->machine, f, n);
 }
 
-static void resident(struct fl_pager *p, u64 *e, u32 f)
+static void set_resident(struct fl_pager *p, const struct fl_shmem_run *r, u32 i, u32 f)
 {
-	give(p, f);
-	__atomic_store_n(e, fl_shmem_make(FL_SHMEM_RESIDENT, f) | FL_SHMEM_YOUNG, __ATOMIC_RELEASE);
+	fl_shmem_set(&p->machine, r->s, r->first + i, fl_shmem_make(FL_SHMEM_RESIDENT, f) | FL_SHMEM_MAPPED);
 }
 
-/* How many pages to fill for one fault. Under pressure memory that nobody asked for costs an
- * eviction; but where faults follow each other it will be asked for. */
-static u32 block(struct fl_pager *p, u64 va)
+/* How many pages to fill, or map, for one fault. What nobody asked for costs an eviction, or
+ * keeps pages that are not in use; but where faults follow each other it will be asked for. */
+static u32 cluster(struct fl_pager *p, u64 va, bool plenty)
 {
 	u64 ahead = va - p->shmem_next;
 
 	p->shmem_run = ahead <= FL_PAGE_SIZE ? fl_min(2 * p->shmem_run + 2, FL_SHMEM_CLUSTER) : 2;
-	if (fl_frames_available(p) >= 2 * p->high)
+	if (plenty || p->shmem_run >= FL_SHMEM_CLUSTER)
 		return FL_SHMEM_CLUSTER;
-	return p->shmem_run >= FL_SHMEM_CLUSTER ? FL_SHMEM_CLUSTER : p->shmem_run >= 4 ? 4 : 2;
+	return p->shmem_run >= 4 ? 4 : 2;
 }
 
-static enum fl_fault_result zero_fill(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
-	u64 va, u32 flags)
-{
-	u32 max = block(p, va), order = 0, got, f;
-	struct run r = around(p, vma, s, va, max);
-
-	if (r.n == max) /* a block, aligned: its frames can be taken as one */
-		while (1u << order < max)
-			order++;
-	f = fl_frames_alloc(p, order, &got);
-	if (f == FL_NO_FRAME)
-		return fl_pager_no_memory(p, va, flags);
-	if (1u << got < r.n) {
-		r.first += (u32)((va - r.va) / FL_PAGE_SIZE) & ~((1u << got) - 1);
-		r.va += ((va - r.va) / FL_PAGE_SIZE & ~((1ull << got) - 1)) * FL_PAGE_SIZE;
-		r.n = 1u << got;
-	}
-	if (p->host->ops->populate(p->host, fl_shmem_view(p, s, r.first), r.n) < 0) {
-		for (u32 i = 0; i < 1u << got; i++)
-			fl_frame_free(p, f + i);
-		return fl_pager_no_memory(p, va, flags);
-	}
-	for (u32 i = 0; i < r.n; i++)
-		resident(p, entry(p, &r, i), f + i);
-	p->shmem_next = r.va + r.n * FL_PAGE_SIZE;
-	map(p, &r, va);
-	fl_count(p, fault_around, r.n - 1);
-	return FL_FAULT_DONE;
-}
-
-/* As many frames as there are, at most n; each by itself, for later. */
-static u32 frames(struct fl_pager *p, u32 *ret, u32 n)
+u32 fl_shmem_frames(struct fl_pager *p, u32 *ret, u32 n)
 {
 	u32 i, order;
 
-	for (i = 0; i < n && (i == 0 || fl_frames_available(p) > p->low); i++) {
+	for (i = 0; i < n && (i == 0 || fl_frames_available(p) > p->low / 4); i++) {
 		ret[i] = fl_frames_alloc(p, 0, &order);
 		if (ret[i] == FL_NO_FRAME)
 			break;
@@ -149,65 +114,54 @@ static u32 frames(struct fl_pager *p, u32 *ret, u32 n)
 	return i;
 }
 
-/*
- * Reads the page, and, where faults follow each other in the address space, those beside it
- * both in the object and in the swap file. Whether they are of use is never seen: they are
- * mapped with it. The lock of shared memory is let go meanwhile; the mm lock is not, so this
- * process does nothing else.
- */
-static enum fl_fault_result swap_in(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
-	u64 va, u32 flags)
+void fl_shmem_shorten(struct fl_shmem_run *r, u64 va, u32 n)
 {
-	u64 first, view;
-	u32 want = fl_pager_window(p, vma, va, &first);
-	struct run r = around(p, vma, s, va, want > 1 ? FL_SHMEM_CLUSTER : 1);
-	u32 f[FL_SHMEM_CLUSTER], skip = (u32)((va - r.va) / FL_PAGE_SIZE), n = frames(p, f, r.n), slot;
+	u32 skip = fl_min((u32)((va - r->va) / FL_PAGE_SIZE), r->n - n);
 
-	if (!p->shmem_bounce)
-		p->shmem_bounce = fl_arena_alloc(p->arena, FL_SHMEM_CLUSTER * FL_PAGE_SIZE);
-	if (!n || !p->shmem_bounce) {
-		for (u32 i = 0; i < n; i++)
-			fl_frame_free(p, f[i]);
+	r->first += skip;
+	r->va += skip * FL_PAGE_SIZE;
+	r->n = n;
+}
+
+/* In *ret which pages are zeros now, to be put in when the lock is let go. */
+static enum fl_fault_result zero_fill(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
+	u64 va, u32 flags, struct fl_shmem_run *ret)
+{
+	u32 max = p->guards ? 1 : cluster(p, va, fl_frames_available(p) >= 2 * p->high), f[FL_SHMEM_CLUSTER];
+	struct fl_shmem_run r = fl_shmem_around(p, vma, s, va, max);
+	u32 n = fl_shmem_frames(p, f, r.n);
+
+	if (!n)
 		return fl_pager_no_memory(p, va, flags);
-	}
-	/* fewer frames than pages: those from the faulting one on */
-	if (n < r.n) {
-		skip = fl_min(skip, r.n - n);
-		r.first += skip;
-		r.va += skip * FL_PAGE_SIZE;
-		r.n = n;
-	}
-	slot = fl_shmem_payload(*entry(p, &r, 0));
-	fl_shmem_busy(&p->machine, FL_SHMEM_IN, entry(p, &r, 0), r.n);
+	fl_shmem_shorten(&r, va, n);
+	fl_shmem_give(p, f, n);
 	for (u32 i = 0; i < r.n; i++)
-		__atomic_store_n(entry(p, &r, i), fl_shmem_make_own(&p->machine, FL_SHMEM_IN, slot + i),
-			__ATOMIC_RELEASE);
-	fl_shmem_unlock(&p->machine);
-	if (fl_pager_read_slots_now(p, slot, r.n, p->shmem_bounce) < 0)
-		p->dead(p, "the swap file cannot be read");
-	fl_count(p, pswpin, r.n);
-	fl_count(p, swapin_ios, 1);
-	fl_count(p, swap_ra, r.n - 1);
-	fl_count(p, pgmajfault, 1);
-	fl_shmem_lock(&p->machine);
-	view = fl_shmem_view(p, s, r.first);
-	for (u32 i = 0; i < r.n; i++) {
-		if (*entry(p, &r, i) != fl_shmem_make_own(&p->machine, FL_SHMEM_IN, slot + i)) {
-			fl_frame_free(p, f[i]); /* given up meanwhile, or taken over */
-			continue;
-		}
-		memcpy((void *)(view + i * FL_PAGE_SIZE), (char *)p->shmem_bounce + i * FL_PAGE_SIZE,
-			FL_PAGE_SIZE);
-		resident(p, entry(p, &r, i), f[i]);
-		fl_shmem_put_slot(&p->machine, slot + i);
-	}
-	fl_shmem_idle(&p->machine, FL_SHMEM_IN);
-	r = around(p, vma, s, va, FL_SHMEM_CLUSTER);
-	if (fl_shmem_state(*entry(p, &r, 0)) == FL_SHMEM_RESIDENT)
-		map(p, &r, va);
-	else
-		p->host->ops->wake(p->host, va, 1);
+		set_resident(p, &r, i, f[i]);
+	p->shmem_next = r.va + r.n * FL_PAGE_SIZE;
+	fl_count(p, fault_around, r.n - 1);
+	*ret = r;
 	return FL_FAULT_DONE;
+}
+
+/* It is in memory, and maybe on its way out: it stays, and what is mapped with it. */
+static void touch(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s, u64 va, struct fl_shmem_run *ret)
+{
+	u32 index = (u32)(vma->pgoff + ((va - vma->start) >> FL_PAGE_SHIFT));
+	u64 e = *fl_shmem_entry(&p->machine, s, index);
+	bool unused = fl_shmem_state(e) == FL_SHMEM_OUT || !(e & FL_SHMEM_MAPPED);
+	u32 max = FL_SHMEM_CLUSTER;
+
+	if (unused) {
+		fl_count(p, pgfault_soft, 1);
+		fl_count(p, pgactivate, 1);
+		max = cluster(p, va, false) == FL_SHMEM_CLUSTER ? FL_SHMEM_CLUSTER : 1;
+		fl_shmem_set(&p->machine, s, index, fl_shmem_make(FL_SHMEM_RESIDENT, fl_shmem_payload(e)));
+	}
+	*ret = fl_shmem_around(p, vma, s, va, max);
+	for (u32 i = 0; i < ret->n; i++)
+		set_resident(p, ret, i, fl_shmem_payload(*fl_shmem_entry(&p->machine, s, ret->first + i)));
+	if (unused)
+		p->shmem_next = ret->va + ret->n * FL_PAGE_SIZE;
 }
 
 /* Registered, and no object of ours: what the kernel would have done. */
@@ -221,53 +175,85 @@ static enum fl_fault_result not_ours(struct fl_pager *p, u64 va)
 	return FL_FAULT_DONE;
 }
 
+/* What the entry becomes, and in *ret which pages are to be put in then; ret->n is 0. */
 static enum fl_fault_result fault(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
-	u64 va, u32 flags)
+	u64 va, u32 flags, struct fl_shmem_run *ret, bool *ret_fresh)
 {
 	u32 index = (u32)(vma->pgoff + ((va - vma->start) >> FL_PAGE_SHIFT));
-	struct run r;
-	u64 *e;
+	bool again = flags & FL_FAULT_LATER;
 
-	if (index >= s->npages) { /* past its end: the kernel sends SIGBUS */
-		p->host->ops->wake(p->host, va, 1);
+	flags &= ~FL_FAULT_LATER;
+	if (index >= s->npages) /* past its end: the kernel sends SIGBUS */
 		return FL_FAULT_DONE;
+	for (;;) {
+		switch (fl_shmem_state(*fl_shmem_entry(&p->machine, s, index))) {
+		case FL_SHMEM_NONE:
+			*ret_fresh = true;
+			return zero_fill(p, vma, s, va, flags, ret);
+		case FL_SHMEM_SWAP: return fl_shmem_swap_in(p, vma, s, va, flags);
+		case FL_SHMEM_IN:
+		case FL_SHMEM_PUNCH: /* another is at it, if it is not stopped, or killed */
+			if (fl_shmem_take_over(&p->machine, s, index))
+				continue;
+			fl_pager_defer(p, va, flags | FL_FAULT_LATER);
+			if (!again) /* else kswapd is at it, and looks again by itself */
+				p->kick(p);
+			return FL_FAULT_NOMEM;
+		default: touch(p, vma, s, va, ret); return FL_FAULT_DONE;
+		}
 	}
-	e = fl_shmem_entry(&p->machine, s, index);
-	switch (fl_shmem_state(*e)) {
-	case FL_SHMEM_NONE: return zero_fill(p, vma, s, va, flags);
-	case FL_SHMEM_SWAP: return swap_in(p, vma, s, va, flags);
-	case FL_SHMEM_IN: /* another process reads it, if it is not stopped, or killed */
-		if (fl_shmem_take_over(&p->machine, e))
-			return swap_in(p, vma, s, va, flags);
-		fl_pager_defer(p, va, flags);
-		p->kick(p);
-		return FL_FAULT_NOMEM;
-	case FL_SHMEM_OUT: /* it stays */
-		*e = fl_shmem_make(FL_SHMEM_RESIDENT, fl_shmem_payload(*e)) | FL_SHMEM_YOUNG;
-		fl_count(p, pgfault_soft, 1);
-		fl_count(p, pgactivate, 1);
-		break;
-	default: break;
-	}
-	r = around(p, vma, s, va, FL_SHMEM_CLUSTER);
-	map(p, &r, va);
-	return FL_FAULT_DONE;
 }
 
 enum fl_fault_result fl_shmem_fault(struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 flags)
 {
 	enum fl_fault_result ret;
+	struct fl_shmem_run r = {NULL, 0, 0, 0};
 	struct fl_shmem *s;
-	bool first = false;
+	bool first = false, fresh = false;
 
+	/* the first of this process: kswapd is not to be made with the tree's lock held, as at a
+	 * limit on processes that takes time */
+	if (!p->shmem_run) {
+		p->shmem_run = 1;
+		p->kick(p);
+	}
 	fl_shmem_lock(&p->machine);
 	s = fl_shmem_of(p, vma);
-	if (s)
+	if (s) {
 		first = fl_shmem_activate(&p->machine, s);
-	ret = s ? fault(p, vma, s, va, flags) : not_ours(p, va);
+		ret = fault(p, vma, s, va, flags, &r, &fresh);
+	}
 	fl_shmem_unlock(&p->machine);
+	if (!s)
+		ret = not_ours(p, va);
+	else if (r.n)
+		put_in(p, &r, va, fresh);
+	else if (ret == FL_FAULT_DONE)
+		p->host->ops->wake(p->host, va, 1);
 	if (first) /* there must be somebody to answer when the page is asked for */
 		p->kick(p);
-	fl_count(p, pgfault_shmem, 1);
+	fl_count(p, pgfault_shmem, !(flags & FL_FAULT_LATER));
 	return ret;
+}
+
+void fl_shmem_arrived(struct fl_pager *p, u64 va)
+{
+	const struct fl_vma *vma = fl_vma_at(&p->mm, va);
+	struct fl_shmem_run r = {NULL, 0, 0, 0};
+	struct fl_shmem *s;
+
+	fl_shmem_lock(&p->machine);
+	s = vma ? fl_shmem_of(p, vma) : NULL;
+	if (s) {
+		u64 index = vma->pgoff + ((va - vma->start) >> FL_PAGE_SHIFT);
+		u64 e = index < s->npages ? *fl_shmem_entry(&p->machine, s, (u32)index) : 0;
+
+		if (fl_shmem_state(e) == FL_SHMEM_RESIDENT || fl_shmem_state(e) == FL_SHMEM_OUT)
+			touch(p, vma, s, va, &r);
+	}
+	fl_shmem_unlock(&p->machine);
+	if (r.n)
+		put_in(p, &r, va, false);
+	else
+		p->host->ops->wake(p->host, va, 1);
 }

@@ -9,9 +9,9 @@
  * written without a fault. There is no pte for them in the mirror: what a process has in
  * its page table of a shared page, the kernel may forget at any time.
  *
- * Evicting a page: all processes that may have it mapped unmap it when they are asked, and
- * whoever touches it then waits in its handler, or rather takes it back; who does not is
- * not missed while the page is written and punched out of the inode.
+ * Evicting pages: all processes that may have them mapped unmap them when they are asked, and
+ * whoever touches one then takes it back. Those that nobody touches for a while are written,
+ * and punched out of the inode.
  *
  * Context: as pager.h.
  */
@@ -30,10 +30,36 @@ struct fl_shmem *fl_shmem_of(const struct fl_pager *p, const struct fl_vma *vma)
 /* The address of the object's page in our own view. */
 static inline u64 fl_shmem_view(const struct fl_pager *p, const struct fl_shmem *s, u32 index)
 {
-	return p->shmem_area + ((u64)s->first + index) * FL_PAGE_SIZE;
+	return p->shmem_view[s - p->machine.shmems] + (u64)index * FL_PAGE_SIZE;
 }
 
+/* Pages of the object [first, first + n) and where the first of them is in the program. */
+struct fl_shmem_run {
+	struct fl_shmem *s;
+	u32 first, n;
+	u64 va;
+};
+
+/* The pages around the fault that are as it is, at most max, in the block of max pages that
+ * it lies in. The lock of shared memory is held for all these. */
+struct fl_shmem_run fl_shmem_around(const struct fl_pager *p, const struct fl_vma *vma,
+	struct fl_shmem *s, u64 va, u32 max);
+/* As many frames as there are, at most n; each by itself, for later. */
+u32 fl_shmem_frames(struct fl_pager *p, u32 *ret, u32 n);
+/* For fewer pages there are frames: those up to the faulting one, or from it on. */
+void fl_shmem_shorten(struct fl_shmem_run *r, u64 va, u32 n);
+/* Frames that are the shared memory's from now on, without storage of ours. */
+void fl_shmem_give(struct fl_pager *p, const u32 *f, u32 n);
+
 enum fl_fault_result fl_shmem_fault(struct fl_pager *p, const struct fl_vma *vma, u64 va, u32 flags);
+/* A page for which a thread waits has been read: puts it in, or has the thread fault again, if
+ * it is not there after all. No lock of shared memory is held. */
+void fl_shmem_arrived(struct fl_pager *p, u64 va);
+
+/* shmem-in.c: begins to read the page at va, which is in swap. The lock of shared memory is held. */
+enum fl_fault_result fl_shmem_swap_in(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s,
+	u64 va, u32 flags);
+void fl_shmem_read_done(struct fl_pager *p, struct fl_io *io);
 
 /* shmem-out.c */
 /* Takes up to want pages of shared memory out. Lets the lock go meanwhile; returns frames
@@ -44,6 +70,7 @@ void fl_shmem_serve(struct fl_pager *p);
 /* Reads back all that is in swap of what this process has mapped, for good: it is about to
  * use it without us. */
 void fl_shmem_keep_all(struct fl_pager *p);
+/* shmem-keep.c */
 /* This process has it no more. The lock of shared memory is held. */
 void fl_shmem_drop(struct fl_pager *p, struct fl_shmem *s);
 /* After VMAs have gone: objects that no VMA is left of. */

@@ -11,6 +11,7 @@
  * slot: while it is not written, eviction need not write it either.
  */
 #include "pager/pager.h"
+#include "pager/shmem.h"
 #include "arch/x86_64/syscall.h"
 
 #include <errno.h>
@@ -182,7 +183,7 @@ static bool add_page(struct fl_pager *p, struct fl_io *io, struct frames *fr, u6
 	return true;
 }
 
-static struct fl_io *new_read(struct fl_pager *p, u32 slot)
+struct fl_io *fl_pager_new_read(struct fl_pager *p, u32 slot)
 {
 	struct fl_io *io = fl_io_get(p);
 
@@ -190,10 +191,11 @@ static struct fl_io *new_read(struct fl_pager *p, u32 slot)
 	io->slot = slot;
 	io->npages = 0;
 	io->tid = 0;
+	io->shared = NULL;
 	return io;
 }
 
-static void submit(struct fl_pager *p, struct fl_io *io)
+void fl_pager_submit_read(struct fl_pager *p, struct fl_io *io)
 {
 	if (p->submit_to == &p->reads && !p->reads_open) {
 		p->backend->open(&p->reads, p->machine.swap_fd);
@@ -255,11 +257,11 @@ static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 pg_f
 		if (io && slot != io->slot + io->npages) {
 			if (++ios == RA_MAX_IOS)
 				break;
-			submit(p, io);
+			fl_pager_submit_read(p, io);
 			io = NULL;
 		}
 		if (!io)
-			io = new_read(p, slot);
+			io = fl_pager_new_read(p, slot);
 		if (at == va)
 			io->tid = p->fault_tid;
 		if (!add_page(p, io, &fr, at, slot, i < want ? want - i : 1,
@@ -270,7 +272,7 @@ static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 pg_f
 	}
 	return_frames(p, &fr);
 	if (io && io->npages)
-		submit(p, io);
+		fl_pager_submit_read(p, io);
 	else if (io)
 		put_io(p, io);
 	return fl_pte_state(fl_pte_get(&p->mm, va)) == FL_PTE_SWAPIN;
@@ -327,6 +329,10 @@ static void arrived(struct fl_pager *p, u32 f)
 
 void fl_pager_read_done(struct fl_pager *p, struct fl_io *io)
 {
+	if (io->shared) {
+		fl_shmem_read_done(p, io);
+		return;
+	}
 	if (io->error)
 		p->dead(p, "the swap file cannot be read");
 	/* backwards: the pages read ahead are set aside before the faulting one

@@ -39,6 +39,15 @@ void fl_runtime_internal(u64 start, u64 end, bool data)
 			(struct fl_range){fl_page_down(start), fl_page_up(end), false, data};
 }
 
+void fl_runtime_not_internal(u64 start, u64 end)
+{
+	for (u32 i = 0; i < fl.nr_internal; i++)
+		if (fl.internal[i].start == start && fl.internal[i].end == end) {
+			fl.internal[i] = fl.internal[--fl.nr_internal];
+			return;
+		}
+}
+
 bool fl_is_internal(u64 start, u64 end, u64 *ret_stop)
 {
 	bool inside = false;
@@ -261,6 +270,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	p->kick = fl_kick_kswapd;
 	p->dead = dead;
 	p->queue_opened = queue_opened;
+	p->view_gone = fl_shared_view_gone;
 	p->make_stage = make_stage;
 	p->unreadable = fl_filemap_unreadable;
 	p->backend = fl_rings_init();

@@ -10,7 +10,7 @@
 #include "fault/uffd.h"
 #include "pager/pager.h"
 
-#define FL_MAX_INTERNAL 32
+#define FL_MAX_INTERNAL (32 + FL_NR_SHMEM)
 #define FL_LIBRARIES_MAX 4096 /* bytes of $LD_PRELOAD */
 
 struct fl_range {
@@ -59,6 +59,7 @@ int fl_runtime_stacks(char *why, size_t why_bytes);
 /* init.c: 0, or -errno with one line in why. Single-threaded start. */
 int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t why_bytes);
 void fl_runtime_internal(u64 start, u64 end, bool data);
+void fl_runtime_not_internal(u64 start, u64 end); /* what has been so is unmapped */
 /* Whether the memory at start is our own, up to ret_stop, where that changes, or end. */
 bool fl_is_internal(u64 start, u64 end, u64 *ret_stop);
 
@@ -126,6 +127,8 @@ int fl_map_at(u64 addr, struct fl_vma *ret);
 /* shared.c: with the mm lock held. */
 /* The program has mapped [start, end) as shared anonymous memory. */
 void fl_shared_new(u64 start, u64 end);
+/* The view that was there is unmapped: it is ours no more. */
+void fl_shared_view_gone(u64 start, u64 end);
 /* Does this VMA belong to shared memory that we serve? */
 bool fl_is_shared(const struct fl_vma *vma);
 /* To any in the range? */

@@ -26,7 +26,7 @@ struct fl_io {
 	int error;		/* 0, or a negative errno */
 	u64 start_cycles;
 	u32 tid;		/* the thread that waits for it, 0: none */
-	void *owner;		/* the caller's */
+	void *owner, *shared;	/* the caller's */
 	struct fl_io *next;	/* the caller's */
 };
 

@@ -1,0 +1,166 @@
+/*
+ * The entries of shared anonymous memory, what they name, and how many they are; see shmem.h.
+ *
+ * Who dies between two steps leaves a frame or slot that no entry names, which is found
+ * (shmem-repair.c), and never one that two name.
+ */
+#include "machine/shmem.h"
+#include "machine/internal.h"
+
+static u64 *entries(const struct fl_machine_view *v)
+{
+	return (u64 *)((char *)v->t + v->t->shmem_entries_at);
+}
+
+struct fl_machine_view fl_shmem_holder(const struct fl_machine_view *v)
+{
+	struct fl_machine_view h = *v;
+
+	h.self = &v->t->shmem;
+	h.held_frames = (u64 *)((char *)v->t + v->t->shmem_held_at);
+	h.held_slots = (u64 *)((char *)h.held_frames + v->t->held_slots_at);
+	return h;
+}
+
+u64 *fl_shmem_entry(const struct fl_machine_view *v, const struct fl_shmem *s, u32 index)
+{
+	return entries(v) + s->first + index;
+}
+
+/* Objects begin at a chunk's border. */
+struct fl_shmem_chunk *fl_shmem_chunk_of(const struct fl_machine_view *v, const struct fl_shmem *s, u32 index)
+{
+	return (struct fl_shmem_chunk *)((char *)v->t + v->t->shmem_chunks_at) +
+		(s->first + index) / FL_SHMEM_CHUNK;
+}
+
+/* By the frame's number: where a page is that is being punched out. */
+static u32 *slot_noted(const struct fl_machine_view *v, u32 frame)
+{
+	return (u32 *)((char *)v->t + v->t->shmem_slots_at) + frame;
+}
+
+u32 fl_shmem_slot(const struct fl_machine_view *v, u64 e)
+{
+	switch (fl_shmem_state(e)) {
+	case FL_SHMEM_SWAP:
+	case FL_SHMEM_IN: return fl_shmem_payload(e);
+	case FL_SHMEM_PUNCH: return *slot_noted(v, fl_shmem_payload(e));
+	default: return FL_NO_SLOT;
+	}
+}
+
+static bool is_mapped(u64 e)
+{
+	return fl_shmem_state(e) == FL_SHMEM_RESIDENT && (e & FL_SHMEM_MAPPED);
+}
+
+static bool is_inactive(u64 e)
+{
+	return fl_shmem_state(e) == FL_SHMEM_RESIDENT && !(e & FL_SHMEM_MAPPED);
+}
+
+void fl_shmem_set(struct fl_machine_view *v, struct fl_shmem *s, u32 index, u64 e)
+{
+	struct fl_shmem_chunk *c = fl_shmem_chunk_of(v, s, index);
+	u64 *at = fl_shmem_entry(v, s, index), was = *at;
+
+	__atomic_store_n(at, e, __ATOMIC_RELEASE);
+	c->used = (u16)(c->used + (e != 0) - (was != 0));
+	c->mapped = (u16)(c->mapped + is_mapped(e) - is_mapped(was));
+	c->inactive = (u16)(c->inactive + is_inactive(e) - is_inactive(was));
+	s->resident += (u32)fl_shmem_has_frame(e) - (u32)fl_shmem_has_frame(was);
+	s->inactive += (u32)is_inactive(e) - (u32)is_inactive(was);
+}
+
+u32 fl_shmem_next_used(const struct fl_machine_view *v, const struct fl_shmem *s, u32 from)
+{
+	while (from < s->npages) {
+		u32 end = fl_min((from / FL_SHMEM_CHUNK + 1) * FL_SHMEM_CHUNK, s->npages);
+
+		if (fl_shmem_chunk_of(v, s, from)->used)
+			for (; from < end; from++)
+				if (*fl_shmem_entry(v, s, from))
+					return from;
+		from = end;
+	}
+	return s->npages;
+}
+
+void fl_shmem_give_frames(struct fl_machine_view *v, const u32 *frames, u32 n)
+{
+	struct fl_machine_view h = fl_shmem_holder(v);
+
+	fl_zone_give(v, &h, frames, n);
+	v->t->shmem_peak = fl_max(v->t->shmem_peak, v->t->shmem.held);
+}
+
+void fl_shmem_put_frames(struct fl_machine_view *v, const u32 *frames, u32 n)
+{
+	struct fl_machine_view h = fl_shmem_holder(v);
+
+	fl_zone_put_each(&h, frames, n);
+}
+
+void fl_shmem_give_slots(struct fl_machine_view *v, const u32 *slots, u32 n)
+{
+	struct fl_machine_view h = fl_shmem_holder(v);
+
+	fl_swap_give(v, &h, slots, n);
+	v->t->shmem_swapped += n;
+}
+
+void fl_shmem_put_slots(struct fl_machine_view *v, const u32 *slots, u32 n)
+{
+	struct fl_machine_view h = fl_shmem_holder(v);
+
+	fl_swap_put_each(&h, slots, n);
+	v->t->shmem_swapped -= n;
+}
+
+void fl_shmem_punch(struct fl_machine_view *v, struct fl_shmem *s, u32 index, u32 slot)
+{
+	u32 frame = fl_shmem_payload(*fl_shmem_entry(v, s, index));
+
+	*slot_noted(v, frame) = slot;
+	fl_shmem_set(v, s, index, fl_shmem_make_own(v, FL_SHMEM_PUNCH, frame));
+}
+
+void fl_shmem_leave(struct fl_machine_view *v, struct fl_shmem *s, u32 index)
+{
+	u64 e = *fl_shmem_entry(v, s, index);
+	u32 slot = fl_shmem_slot(v, e), frame = fl_shmem_payload(e);
+
+	fl_shmem_set(v, s, index, slot == FL_NO_SLOT ? 0 : fl_shmem_make(FL_SHMEM_SWAP, slot));
+	fl_shmem_put_frames(v, &frame, 1);
+}
+
+void fl_shmem_clear(struct fl_machine_view *v, struct fl_shmem *s, u32 from, u32 to)
+{
+	u32 frames[64], slots[64], nr_frames = 0, nr_slots = 0;
+
+	for (u32 i = fl_shmem_next_used(v, s, from); i < to; i = fl_shmem_next_used(v, s, i + 1)) {
+		u64 e = *fl_shmem_entry(v, s, i);
+		u32 slot = fl_shmem_slot(v, e);
+
+		if (slot != FL_NO_SLOT)
+			slots[nr_slots++] = slot;
+		if (fl_shmem_state(e) == FL_SHMEM_PUNCH) {
+			*slot_noted(v, fl_shmem_payload(e)) = FL_NO_SLOT;
+		} else {
+			if (fl_shmem_has_frame(e))
+				frames[nr_frames++] = fl_shmem_payload(e);
+			fl_shmem_set(v, s, i, 0);
+		}
+		if (nr_frames == fl_array_size(frames)) {
+			fl_shmem_put_frames(v, frames, nr_frames);
+			nr_frames = 0;
+		}
+		if (nr_slots == fl_array_size(slots)) {
+			fl_shmem_put_slots(v, slots, nr_slots);
+			nr_slots = 0;
+		}
+	}
+	fl_shmem_put_frames(v, frames, nr_frames);
+	fl_shmem_put_slots(v, slots, nr_slots);
+}
