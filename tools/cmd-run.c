@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "command.h"
 #include "launch.h"
+#include "memory-limits.h"
 #include "machine/handoff.h"
 #include "machine/machine.h"
 #include "machine/report.h"
@@ -60,6 +61,7 @@ struct run {
 	char path[PATH_MAX];
 	int mem_fd, swap_fd, dev_fd, fd_base;
 	struct fl_machine_view view;
+	bool no_room; /* there is no view */
 };
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -144,11 +146,11 @@ static int make_machine(struct run *r)
 		return EXIT_USAGE;
 	}
 	err = fl_machine_open(&r->view, r->mem_fd, r->swap_fd);
-	if (err < 0) {
-		fl_warn("shared memory: %s: is an address space limit (ulimit -v) in force?",
-			strerror(-err));
-		return EXIT_USAGE;
-	}
+	r->no_room = err < 0;
+	if (r->no_room)
+		fl_warn("shared memory: %s: a limit on address space (ulimit -v) leaves no room for it: %s %s",
+			strerror(-err), r->program[0],
+			r->config.strict ? "is not started" : "runs natively");
 	return 0;
 }
 
@@ -159,6 +161,8 @@ static bool can_manage(struct run *r)
 	bool strict = r->config.strict;
 	int err;
 
+	if (r->no_room)
+		return false;
 	if (why) {
 		fl_warn("%s: %s, so its memory cannot be managed: %s", r->program[0], why,
 			strict ? "not started: leave out --strict to run it natively"
@@ -214,7 +218,7 @@ static void report(const struct run *r, bool managed)
 
 	if (managed && !r->config.quiet)
 		fl_report_summary(&r->view, STDERR_FILENO);
-	if (!r->config.stats_path[0])
+	if (!r->config.stats_path[0] || r->no_room)
 		return;
 	err = fl_report_json(&r->view, r->config.stats_path);
 	if (err < 0)
@@ -230,6 +234,7 @@ int cmd_run(int argc, char **argv)
 	bool managed, started;
 	int status;
 
+	limits_lift();
 	fl_config_init(&r.config);
 	if (!options_parse(&argp, argc, argv, &r, &status))
 		return status;

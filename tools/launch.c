@@ -9,6 +9,7 @@
 #include "launch.h"
 #include "base/log.h"
 #include "command.h"
+#include "memory-limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,6 +35,7 @@ static void become(
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	struct mishap m = {0};
 
+	limits_restore(l->prepare);
 	if (l->prepare)
 		m.err = -l->prepare(l->arg);
 	if (!m.err) {

@@ -11,7 +11,7 @@
 struct launch {
 	const char *path; /* of the file; argv[0] may be another name */
 	char **argv;
-	/* Runs in the new process before the program; 0 or -errno. May be NULL. */
+	/* Runs in the new process before the program; 0 or -errno. NULL: it is not managed. */
 	int (*prepare)(void *arg);
 	void *arg;
 };

@@ -1,5 +1,6 @@
 /* From a patched site to its hook. */
 #include "interpose/hooks.h"
+#include "runtime/limits.h"
 
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -46,6 +47,9 @@ static fl_hook *hook_of(long nr)
 	case SYS_getdents64: return fl_hook_getdents64;
 	case SYS_ioctl: return fl_hook_ioctl;
 	case SYS_remap_file_pages: return fl_hook_remap_file_pages;
+	case SYS_prlimit64:
+	case SYS_getrlimit:
+	case SYS_setrlimit: return fl_hook_rlimit;
 	case SYS_close: return fl_hook_close;
 	case SYS_close_range: return fl_hook_close_range;
 	default: return NULL;
@@ -61,7 +65,11 @@ enum fl_action fl_dispatch(struct fl_regs *regs)
 		.a = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9},
 	};
 	fl_hook *hook = fl.active ? hook_of(c.nr) : NULL;
-	enum fl_action action = hook ? hook(&c) : FL_NATIVE;
+	enum fl_action action;
+
+	if (fl.exec_tid && fl.exec_tid == fl_gettid())
+		fl_limits_exec_failed();
+	action = hook ? hook(&c) : FL_NATIVE;
 
 	if (action == FL_DONE)
 		regs->rax = (u64)c.ret;
@@ -78,6 +86,14 @@ bool fl_peek(u64 va, void *to, size_t bytes)
 	struct iovec local = {to, bytes}, remote = {(void *)va, bytes};
 
 	return fl_syscall(SYS_process_vm_readv, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0) ==
+		(long)bytes;
+}
+
+bool fl_poke(u64 va, const void *from, size_t bytes)
+{
+	struct iovec local = {(void *)from, bytes}, remote = {(void *)va, bytes};
+
+	return fl_syscall(SYS_process_vm_writev, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0) ==
 		(long)bytes;
 }
 

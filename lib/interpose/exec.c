@@ -5,12 +5,17 @@
  * user, its loader would say so on standard error. It runs natively then, and the
  * library is left out of its environment.
  *
+ * Limits on memory are handed on as the kernel has them: by how much they are above those of the
+ * program the next one is told in its environment (runtime/limits.h).
+ *
  * The environment that we make instead must stay until the kernel has read it, and
  * nobody comes back from exec to free it. A process of its own loses it with the rest
  * of its memory, but a vfork child borrows its parent's: so it is kept by the number
  * of who made it, and given to the next when nobody has that number any more.
  */
 #include "interpose/hooks.h"
+#include "machine/handoff.h"
+#include "runtime/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +23,8 @@
 
 #define MAX_ENTRIES 65536u
 #define HEAD_BYTES  24u /* of an entry: more than the longest name that we look for */
+
+static const char preload_name[] = "LD_PRELOAD=";
 
 struct place {
 	struct place *next;
@@ -116,61 +123,92 @@ static bool without_library(char *list)
 	return to != list;
 }
 
-/* The environment without us; 0 if it must stay as it is. */
-static u64 clean(u64 envp)
+/* $LD_PRELOAD without us, at list; true: nothing is left of it. False in ret_ok: it cannot be read. */
+static bool unload(u64 entry, char *list, bool *ret_ok)
 {
-	static const char preload[] = "LD_PRELOAD=";
+	const size_t n = strlen(preload_name);
+
+	memcpy(list, preload_name, n + 1);
+	*ret_ok = peek_string(entry + n, list + n, FL_LIBRARIES_MAX);
+	return *ret_ok && !without_library(list + n);
+}
+
+/*
+ * The environment for the next program: with what it must know of the limits (NULL: nothing),
+ * and without us where the library is out of reach. 0 if it must stay as it is.
+ */
+static u64 edited(u64 envp, const char *limits, bool native)
+{
+	long n = count(envp);
 	char head[HEAD_BYTES];
 	struct place *p;
-	long n = count(envp);
-	u64 list_bytes = FL_LIBRARIES_MAX, entry, k = 0;
-	char *list;
-	bool found = false;
+	u64 entry, k = 0;
+	bool changed = limits && !native, found = false, ok = true;
+	char *list, *told;
 
 	if (n < 0)
 		return 0;
-	p = place_for(fl_gettid(), sizeof(*p) + (u64)(n + 1) * 8 + sizeof(preload) + list_bytes);
+	p = place_for(fl_gettid(), sizeof(*p) + (u64)(n + 2) * 8 + strlen(preload_name) +
+			FL_LIBRARIES_MAX + FL_LIMITS_TEXT + 1);
 	if (!p)
 		return 0;
-	list = (char *)&p->entries[n + 1];
+	told = (char *)&p->entries[n + 2];
+	list = told + FL_LIMITS_TEXT;
 	for (long i = 0; i < n; i++) {
 		memset(head, 0, sizeof(head));
 		if (!fl_peek(envp + (u64)i * 8, &entry, 8) ||
 			!peek_string(entry, head, sizeof(head)))
 			return 0;
-		if (begins(head, "FAULTLINE=") || begins(head, "FAULTLINE_FDS="))
+		if (begins(head, FL_LIMITS_ENV "=")) {
+			changed = true; /* somebody else's */
 			continue;
-		if (begins(head, preload) && !found) {
-			memcpy(list, preload, sizeof(preload));
-			if (!peek_string(entry + strlen(preload), list + strlen(preload), (u32)list_bytes))
-				return 0;
-			found = true;
-			if (!without_library(list + strlen(preload)))
+		}
+		if (native && (begins(head, "FAULTLINE=") || begins(head, "FAULTLINE_FDS=")))
+			continue;
+		if (native && begins(head, preload_name) && !found) {
+			found = changed = true;
+			if (unload(entry, list, &ok))
 				continue;
+			if (!ok)
+				return 0;
 			entry = (u64)list;
 		}
 		p->entries[k++] = entry;
 	}
+	if (limits && !native) {
+		memcpy(told, limits, strlen(limits) + 1);
+		p->entries[k++] = (u64)told;
+	}
 	p->entries[k] = 0;
-	return found ? (u64)p->entries : 0;
+	return changed ? (u64)p->entries : 0;
 }
 
 enum fl_action fl_hook_exec(struct fl_call *c)
 {
-	u64 *envp = c->nr == SYS_execve ? &c->a[2] : &c->a[3], cleaned;
+	u64 *envp = c->nr == SYS_execve ? &c->a[2] : &c->a[3], other = 0;
+	bool native = fl.library[0] && !reachable(fl.library), limited = false, ours;
+	char limits[FL_LIMITS_TEXT];
 
 	/* a vfork child is not counted, and must not take its parent's lock with it when
 	 * it is killed */
-	if ((u32)fl_syscall(SYS_getpid) == fl.pid) {
+	ours = (u32)fl_syscall(SYS_getpid) == fl.pid;
+	if (ours) {
 		fl_lock(&fl.pager.lock);
 		fl_follow_restore(&fl.handler.follow);
 		fl_sample(&fl.handler); /* the last chance to count what goes now */
+		fl.exec_tid = fl_gettid();
+		limited = fl_limits_tell(limits, sizeof(limits), false);
 		fl_unlock(&fl.pager.lock);
+	} else {
+		limited = fl_limits_tell(limits, sizeof(limits), false);
 	}
-	if (fl.library[0] && !reachable(fl.library)) {
-		cleaned = clean(*envp);
-		if (cleaned)
-			*envp = cleaned;
+	if (limited && (native || fl_exec_is_native(c))) {
+		fl_limits_lower(ours);
+		fl_limits_tell(limits, sizeof(limits), true);
 	}
+	if (native || limited)
+		other = edited(*envp, limited ? limits : NULL, native);
+	if (other)
+		*envp = other;
 	return FL_NATIVE;
 }

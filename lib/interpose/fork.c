@@ -8,12 +8,12 @@
  * Threads and vfork share the address space: they go straight to the kernel.
  */
 #include "interpose/hooks.h"
+#include "runtime/limits.h"
 
 #include <errno.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/uio.h>
 
 struct clone3_args {
 	u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
@@ -59,15 +59,14 @@ static void keep_from_kernel(struct fork *f)
  * the page may have to be brought in. */
 static void tell(u64 tid_at, u32 tid)
 {
-	struct iovec local = {&tid, sizeof(tid)}, remote = {(void *)tid_at, sizeof(tid)};
-
 	if (tid_at)
-		fl_syscall(SYS_process_vm_writev, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0);
+		fl_poke(tid_at, &tid, sizeof(tid));
 }
 
 static enum fl_action fork_with(struct fl_call *c, struct fork *f)
 {
 	struct fl_pager *p = &fl.pager;
+	struct fl_limits limits;
 	struct fl_vma *vma;
 	bool to_both;
 	long ret;
@@ -77,8 +76,10 @@ static enum fl_action fork_with(struct fl_call *c, struct fork *f)
 	if (f->flags & CLONE_FILES)
 		fl_runtime_close_shared();
 	fl_pager_wait_idle(p);
+	fl_limits_lift(&limits);
 	r = fl_pager_fork_prepare(p, &fl.child_view);
 	if (r < 0) {
+		fl_limits_settle(&limits);
 		if (p->nr_deferred)
 			p->kick(p);
 		fl_unlock(&p->lock);
@@ -93,7 +94,7 @@ static enum fl_action fork_with(struct fl_call *c, struct fork *f)
 	keep_from_kernel(f);
 	ret = fl_call_kernel(&f->kernel);
 	if (ret == 0) {
-		fl_runtime_child(f->flags & CLONE_FILES);
+		fl_runtime_child(f->flags & CLONE_FILES, &limits);
 		if (to_both)
 			tell(f->tid_at, *fl_proc_born_at(&p->machine));
 		tell(f->child_tid_at, fl_gettid());
@@ -106,6 +107,7 @@ static enum fl_action fork_with(struct fl_call *c, struct fork *f)
 		fl_proc_born(&fl.child_view, (u32)ret);
 		fl_proc_unmap_child(&fl.child_view);
 	}
+	fl_limits_settle(&limits);
 	if (p->nr_deferred)
 		p->kick(p);
 	fl_unlock(&p->lock);

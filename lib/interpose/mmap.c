@@ -2,6 +2,7 @@
 #include "interpose/filemap.h"
 #include "fault/uffd-compat.h"
 #include "pager/shmem.h"
+#include "runtime/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -175,7 +176,7 @@ enum fl_action fl_hook_brk(struct fl_call *c)
 	u64 old, new;
 	long ret;
 
-	if (!fl_enter())
+	if (!fl_limits_allow_brk(c->a[0]) || !fl_enter())
 		return fl_done(c, fl_syscall(SYS_brk, 0));
 	old = mm->brk ? mm->brk : (u64)fl_syscall(SYS_brk, 0);
 	ret = fl_call_kernel(c);

@@ -8,6 +8,7 @@
 #include "interpose/filemap.h"
 
 #include "pager/shmem.h"
+#include "runtime/limits.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -178,9 +179,9 @@ static long move_one(const struct fl_call *c, struct fl_range *ret_populate)
 	      known ? move_kernels(c, v) :
 		      fl_call_kernel(c);
 	if (locked && fl_is_err(ret))
-		*ret_populate = (struct fl_range){old, old + old_bytes, false};
+		*ret_populate = (struct fl_range){.start = old, .end = old + old_bytes};
 	else if (locked)
-		*ret_populate = (struct fl_range){(u64)ret, (u64)ret + new_bytes, false};
+		*ret_populate = (struct fl_range){.start = (u64)ret, .end = (u64)ret + new_bytes};
 	if (!fl_is_err(ret) && known) {
 		moved(old, old_bytes, (u64)ret, new_bytes, flags & MREMAP_DONTUNMAP);
 	} else if (!fl_is_err(ret) || (flags & MREMAP_FIXED)) {
@@ -206,10 +207,12 @@ static bool kernel_moves_several(void)
 {
 	static enum { UNKNOWN, YES, NO } known;
 	const u64 flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, n = 2 * FL_PAGE_SIZE;
+	struct fl_limits limits;
 	long from, to, ret = -ENOMEM;
 
 	if (known != UNKNOWN)
 		return known == YES;
+	fl_limits_lift(&limits);
 	from = fl_syscall(SYS_mmap, NULL, n, PROT_NONE, flags, -1, 0);
 	to = fl_syscall(SYS_mmap, NULL, n, PROT_NONE, flags, -1, 0);
 	if (!fl_is_err(from) && !fl_is_err(to) &&
@@ -221,6 +224,7 @@ static bool kernel_moves_several(void)
 		fl_syscall(SYS_munmap, from, n);
 	if (!fl_is_err(to))
 		fl_syscall(SYS_munmap, to, n);
+	fl_limits_settle(&limits);
 	return known == YES;
 }
 

@@ -15,6 +15,13 @@
 #define FL_FDS_ENV	"FAULTLINE_FDS"
 #define FL_FDS_RESERVED 16	/* numbers from the base on that are Faultline's */
 
+/*
+ * By how much limits on memory are above those of the program that is started with them: of RLIMIT_AS
+ * and then of RLIMIT_DATA the kernel's soft limit and by how much, the hard one and by how much.
+ */
+#define FL_LIMITS_ENV  "FAULTLINE_LIMITS"
+#define FL_LIMITS_TEXT 192 /* bytes that it may have, with its name */
+
 enum fl_fd {
 	FL_FD_MEM,	/* base + this: the machine's memory file */
 	FL_FD_SWAP,

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/sysinfo.h>
 #include <time.h>
 
@@ -19,6 +20,7 @@
 #define TRANSIT_FRAMES 64u
 
 #define DEFAULT_MAX_SLOTS (1u << 24) /* 64 GiB of swap unless size= says more */
+#define LIMITED_MAX_SLOTS (1u << 22) /* the same where address space is limited */
 
 u64 fl_now_ns(void)
 {
@@ -56,6 +58,15 @@ static u32 total_ram_frames(void)
 	return (u32)fl_min((u64)si.totalram * si.mem_unit / FL_PAGE_SIZE, 1ull << 31);
 }
 
+/* What describes the swap file is mapped by all: it shall not take what little room there is. */
+static u32 default_max_slots(void)
+{
+	struct rlimit l = {RLIM_INFINITY, RLIM_INFINITY};
+
+	fl_syscall(SYS_prlimit64, 0, RLIMIT_AS, NULL, &l);
+	return l.rlim_max == RLIM_INFINITY ? DEFAULT_MAX_SLOTS : LIMITED_MAX_SLOTS;
+}
+
 static u64 lay(u64 *at, u64 bytes)
 {
 	u64 start = fl_page_up(*at);
@@ -79,7 +90,7 @@ static void lay_out(struct fl_machine *t)
 	t->slot_frame_at = lay(&at, (u64)t->max_slots * 4);
 	t->published_at = lay(&at, (frames + 63) / 64 * 8);
 	t->shmems_at = lay(&at, sizeof(struct fl_shmem) * FL_NR_SHMEM);
-	t->shmem_entries_at = lay(&at, (u64)FL_SHMEM_PAGES * 8);
+	t->shmem_entries_at = lay(&at, t->config.page_shared ? (u64)FL_SHMEM_PAGES * 8 : 0);
 	t->held_slots_at = fl_page_up((frames + 7) / 8);
 	t->held_stride = t->held_slots_at + fl_page_up(t->max_slots / 8);
 	t->shmem_held_at = lay(&at, t->held_stride);
@@ -156,7 +167,7 @@ int fl_machine_create(const struct fl_config *c, int *ret_mem_fd, int *ret_swap_
 	head.nframes = c->ram_bytes ?
 		(u32)fl_min(c->ram_bytes / FL_PAGE_SIZE, (u64)1 << 31) - TRANSIT_FRAMES : ram;
 	head.max_slots = c->swap_max_bytes ?
-		(u32)fl_min(c->swap_max_bytes / FL_PAGE_SIZE, (u64)1 << 31) : DEFAULT_MAX_SLOTS;
+		(u32)fl_min(c->swap_max_bytes / FL_PAGE_SIZE, (u64)1 << 31) : default_max_slots();
 	head.max_slots = (u32)fl_max(head.max_slots & ~(FL_SLOT_CLUSTER - 1), FL_SLOT_CLUSTER);
 	lay_out(&head);
 
@@ -202,7 +213,7 @@ int fl_machine_open(struct fl_machine_view *v, int mem_fd, int swap_fd)
 		fl_syscall(SYS_munmap, head, FL_PAGE_SIZE);
 		return -EINVAL;
 	}
-	bytes = head->held_at;
+	bytes = head->held_at + head->held_stride;
 	fl_syscall(SYS_munmap, head, FL_PAGE_SIZE);
 	r = fl_syscall(SYS_mmap, fl_own_hint(bytes), bytes, PROT_READ | PROT_WRITE,
 		MAP_SHARED | MAP_NORESERVE, mem_fd, 0);
@@ -210,6 +221,7 @@ int fl_machine_open(struct fl_machine_view *v, int mem_fd, int swap_fd)
 		return (int)r;
 	v->t = (struct fl_machine *)r;
 	v->mapped_bytes = bytes;
+	v->window = (u64)r + v->t->held_at;
 	v->mem_fd = mem_fd;
 	v->swap_fd = swap_fd;
 	v->procs = (struct fl_proc *)(r + v->t->procs_at);

@@ -38,6 +38,18 @@ enum fl_proc_state {
 	FL_PROC_DEAD,	/* gone, everything given back; counters still to be read */
 };
 
+/* The limits on memory that count what Faultline has mapped itself: RLIMIT_AS, RLIMIT_DATA. */
+enum fl_limit {
+	FL_LIMIT_AS,
+	FL_LIMIT_DATA,
+	FL_NR_LIMITS,
+};
+
+/* By how many bytes the kernel's are above those that the program knows: runtime/limits.h. */
+struct fl_limit_above {
+	u64 soft, hard;
+};
+
 /* A process's record. Guarded by proc_lock, but for stats and the doorbell. */
 struct fl_proc {
 	u32 state;
@@ -78,6 +90,7 @@ struct fl_proc {
 	} shmem_busy[2]; /* out, in */
 	u32 shmem_in_ms; /* since when */
 	u32 zap_asked, zap_done;
+	struct fl_limit_above limit[FL_NR_LIMITS];
 	char comm[16];
 	struct fl_proc_stats stats;
 };
@@ -160,6 +173,7 @@ struct fl_machine_view {
 	u32 *frame_slot, *slot_frame;	/* swapcache.c */
 	u64 *published;		/* bitmap: frames that may have a slot there */
 	u64 *held_frames, *held_slots;	/* of self */
+	u64 window;		/* of the mapping's end: where another's bitmaps are looked at */
 	u64 mapped_bytes;
 };
 

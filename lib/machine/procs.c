@@ -24,14 +24,26 @@ const u64 *fl_held_of(const struct fl_machine_view *v, u32 proc, u64 **ret_map)
 	return *ret_map;
 }
 
-/* Gives back all that a dead process's bitmaps name. Where there is no address space to
- * look at them (RLIMIT_AS) somebody else will find it dead. proc_lock held. */
+/* A record's bitmaps, for a look at them. This takes no address space: there may be none to have
+ * (RLIMIT_AS). Shown until the next is. proc_lock held. */
+static u64 *show_held(struct fl_machine_view *v, u32 proc)
+{
+	const struct fl_machine *t = v->t;
+	long r = fl_syscall(SYS_mmap, v->window, t->held_stride, PROT_READ | PROT_WRITE,
+		MAP_SHARED | MAP_NORESERVE | MAP_FIXED, v->mem_fd,
+		t->held_at + t->held_stride * proc);
+
+	return fl_is_err(r) ? NULL : (u64 *)r;
+}
+
+/* Gives back all that a dead process's bitmaps name. Where they cannot be looked at (too many
+ * mappings) somebody else will find it dead. proc_lock held. */
 static bool release_held(struct fl_machine_view *v, struct fl_proc *p)
 {
 	struct fl_machine_view dead = *v;
-	u64 *held;
+	u64 *held = show_held(v, (u32)(p - v->procs));
 
-	if (!fl_held_of(v, (u32)(p - v->procs), &held))
+	if (!held)
 		return false;
 	dead.self = p;
 	dead.held_frames = held;
@@ -39,7 +51,6 @@ static bool release_held(struct fl_machine_view *v, struct fl_proc *p)
 	fl_shmem_release(v, p);
 	fl_zone_release_all(&dead);
 	fl_swap_release_all(&dead);
-	fl_syscall(SYS_munmap, held, v->t->held_stride);
 	p->held = 0;
 	p->stats.rss_bytes = p->stats.swap_bytes = 0;
 	fl_proc_unmanaged(v->t, p, 0);
@@ -194,6 +205,7 @@ int fl_proc_fork(struct fl_machine_view *v, struct fl_machine_view *child)
 	if (p) {
 		p->ppid = v->self->pid;
 		memcpy(p->comm, v->self->comm, sizeof(p->comm));
+		memcpy(p->limit, v->self->limit, sizeof(p->limit));
 		p->shares = v->self->shares = 1;
 		p->tail_ms = v->self->tail_ms;
 		p->pid_ns = v->self->pid_ns;

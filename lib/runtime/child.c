@@ -3,6 +3,8 @@
  * anew before any code of libc or the program runs in it.
  */
 #include "runtime/filemap.h"
+#include "runtime/limits.h"
+#include "runtime/runtime.h"
 #include "arch/x86_64/syscall.h"
 #include "base/log.h"
 #include "machine/handoff.h"
@@ -25,7 +27,7 @@ static void renew_internal(u64 old_held, u64 new_held, u64 bytes)
 			continue;
 		fl.internal[n] = fl.internal[i];
 		if (fl.internal[n].start == old_held)
-			fl.internal[n] = (struct fl_range){new_held, new_held + bytes, false};
+			fl.internal[n] = (struct fl_range){new_held, new_held + bytes, false, false};
 		n++;
 	}
 	fl.nr_internal = n;
@@ -150,7 +152,7 @@ static int open_uffd(struct fl_pager *p, bool shares_files)
 	return r;
 }
 
-void fl_runtime_child(bool shares_files)
+void fl_runtime_child(bool shares_files, const struct fl_limits *limits)
 {
 	struct fl_pager *p = &fl.pager;
 	u64 old_held = (u64)p->machine.held_frames;
@@ -174,7 +176,7 @@ void fl_runtime_child(bool shares_files)
 		close_parents();
 	fl.is_root = false;
 	fl.pid = (u32)fl_syscall(SYS_getpid);
-	fl.vfork_tid = 0;
+	fl.vfork_tid = fl.exec_tid = 0;
 	fl.mm_shared = false;
 	fl.kswapd_started = false;
 	fl.uffd.pagemap_fd = -1;
@@ -194,6 +196,7 @@ void fl_runtime_child(bool shares_files)
 	r = open_uffd(p, shares_files);
 	fl_fd_restore_limit(&limit);
 	if (r < 0) {
+		fl_limits_settle(limits);
 		go_native(p, r);
 		fl_unlock(&p->lock);
 		return;
@@ -206,6 +209,7 @@ void fl_runtime_child(bool shares_files)
 	if (not_all)
 		fl_shmem_forget_unused(p);
 	fl_pager_fork_protect(p);
+	fl_limits_settle(limits);
 	fl_proc_settle(&p->machine, fl.pid, (u32)r);
 	fl_sample(&fl.handler);
 	fl_unlock(&p->lock);

@@ -10,7 +10,9 @@
 #include "arch/x86_64/thread.h"
 #include "base/log.h"
 #include "base/own.h"
+#include "base/procfs.h"
 #include "machine/handoff.h"
+#include "runtime/limits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,19 +20,23 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-#define ARENA_BYTES  (4ull << 30)
-#define STACKS_BYTES (64ull << 20)
+/* Reserved, and much less where address space is short. */
+#define ARENA_BYTES	 (4ull << 30)
+#define ARENA_LEAST	 (8ull << 20)
+#define STACKS_BYTES	 (64ull << 20)
+#define STACKS_LEAST	 (4ull << 20)
+#define PART_OF_ROOM(room) ((room) / 32)
 
 struct fl_runtime fl;
 
-void fl_runtime_internal(u64 start, u64 end)
+void fl_runtime_internal(u64 start, u64 end, bool data)
 {
 	for (u32 i = 0; i < fl.nr_internal; i++)
 		if (fl.internal[i].start == fl_page_down(start) && fl.internal[i].end == fl_page_up(end))
 			return; /* as it was before: a ring that is opened anew */
 	if (fl.nr_internal < FL_MAX_INTERNAL)
 		fl.internal[fl.nr_internal++] =
-			(struct fl_range){fl_page_down(start), fl_page_up(end), false};
+			(struct fl_range){fl_page_down(start), fl_page_up(end), false, data};
 }
 
 bool fl_is_internal(u64 start, u64 end, u64 *ret_stop)
@@ -60,8 +66,34 @@ static void *reserve(u64 bytes)
 
 	if (fl_is_err(r))
 		return NULL;
-	fl_runtime_internal((u64)r, (u64)r + bytes);
+	fl_runtime_internal((u64)r, (u64)r + bytes, true);
 	return (void *)r;
+}
+
+/* With vm.overcommit_memory=2 what is reserved is promised memory, whatever we ask for
+ * (MAP_NORESERVE): a part of what may be promised to all. */
+static u64 commit_room(void)
+{
+	const char *name = "CommitLimit:", *s;
+	char buf[4096];
+
+	if (fl_read_file("/proc/sys/vm/overcommit_memory", buf, sizeof(buf)) <= 0 || buf[0] != '2' ||
+		fl_read_file("/proc/meminfo", buf, sizeof(buf)) <= 0)
+		return ~0ull;
+	for (s = buf; *s && strncmp(s, name, strlen(name)); s++)
+		;
+	if (!*s)
+		return ~0ull;
+	s += strlen(name);
+	return (fl_read_number(&s) << 10) / 16;
+}
+
+/* So much, or a part of what a limit that could not be lifted allows in all. */
+static u64 fitting(u64 most, u64 least)
+{
+	u64 room = fl_min(fl_limits_room(), commit_room());
+
+	return fl_page_up(fl_max(fl_min(most, PART_OF_ROOM(room)), least));
 }
 
 static void *mm_alloc(void *ctx, size_t bytes)
@@ -76,12 +108,17 @@ static void mm_free(void *ctx, void *p, size_t bytes)
 
 static u64 make_stage(struct fl_pager *p)
 {
-	long r = fl_syscall(SYS_mmap, fl_own_hint(FL_PAGE_SIZE), FL_PAGE_SIZE,
-		PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct fl_limits limits;
+	long r;
 
+	fl_limits_lift(&limits);
+	r = fl_syscall(SYS_mmap, fl_own_hint(FL_PAGE_SIZE), FL_PAGE_SIZE,
+		PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (!fl_is_err(r))
+		fl_runtime_internal((u64)r, (u64)r + FL_PAGE_SIZE, true);
+	fl_limits_settle(&limits);
 	if (fl_is_err(r) || fl_uffd_register(&fl.uffd, (u64)r, (u64)r + FL_PAGE_SIZE, false) < 0)
 		return 0;
-	fl_runtime_internal((u64)r, (u64)r + FL_PAGE_SIZE);
 	return (u64)r;
 }
 
@@ -99,27 +136,33 @@ static void queue_opened(struct fl_pager *p, struct fl_queue *q)
 {
 	struct iovec maps[FL_QUEUE_MAPS];
 	u32 n = p->backend->mappings(q, maps);
+	struct fl_limits limits;
 
+	fl_limits_lift(&limits);
 	for (u32 i = 0; i < n; i++) {
-		fl_runtime_internal((u64)maps[i].iov_base, (u64)maps[i].iov_base + maps[i].iov_len);
+		fl_runtime_internal((u64)maps[i].iov_base, (u64)maps[i].iov_base + maps[i].iov_len,
+			false);
 		fl.internal[fl.nr_internal - 1].not_inherited = true;
 	}
+	fl_limits_settle(&limits); /* they may lie elsewhere than in the place set apart for them */
 }
 
 static int reserve_arrays(struct fl_pager *p, u32 nframes)
 {
-	u64 n = nframes;
+	u64 n = nframes, links = fl_page_up(n * 4);
+	/* in one mapping: each of ours is one that the program cannot have (vm.max_map_count) */
+	char *at = reserve(fl_page_up(n * sizeof(struct fl_page)) + 3 * links + fl_page_up(n));
 
-	p->pages.page = reserve(n * sizeof(struct fl_page));
-	p->pages.next = reserve(n * 4);
-	p->pages.prev = reserve(n * 4);
-	p->pages.slot = reserve(n * 4);
-	p->local_order = reserve(n);
 	fl.pool_bytes = n * FL_PAGE_SIZE;
 	p->pool = (u64)reserve(fl.pool_bytes);
-	if (!p->pages.page || !p->pages.next || !p->pages.prev || !p->pages.slot ||
-		!p->local_order || !p->pool)
+	if (!at || !p->pool)
 		return -ENOMEM;
+	p->pages.page = (struct fl_page *)at;
+	at += fl_page_up(n * sizeof(struct fl_page));
+	p->pages.next = (u32 *)at;
+	p->pages.prev = (u32 *)(at + links);
+	p->pages.slot = (u32 *)(at + 2 * links);
+	p->local_order = (u8 *)(at + 3 * links);
 	/* the child of a fork makes itself a new one */
 	fl_syscall(SYS_madvise, p->pool, fl.pool_bytes, MADV_DONTFORK);
 	return 0;
@@ -146,9 +189,10 @@ static int open_machine(struct fl_pager *p, const struct fl_config *c, int base,
 	fl.dev_fd = base + FL_FD_UFFD_DEV;
 	r = fl_machine_open(&p->machine, base + FL_FD_MEM, base + FL_FD_SWAP);
 	if (r < 0)
-		fl_format(why, n, "shared memory: %s: is an address space limit (ulimit -v) in force?", fl_errname(-r));
+		fl_format(why, n, "shared memory: %s: an address space limit (ulimit -v) leaves no room for it: raise it, or give CAP_SYS_RESOURCE", fl_errname(-r));
 	else
-		fl_runtime_internal((u64)p->machine.t, (u64)p->machine.t + p->machine.mapped_bytes);
+		fl_runtime_internal((u64)p->machine.t, (u64)p->machine.t + p->machine.mapped_bytes,
+			false);
 	return r;
 }
 
@@ -171,16 +215,17 @@ static int open_uffd(const struct fl_config *c, char *why, size_t n)
 
 int fl_runtime_stacks(char *why, size_t n)
 {
+	u64 bytes = fitting(STACKS_BYTES, STACKS_LEAST);
 	void *stacks;
 
 	/* as random as the place that the kernel has given to the library */
 	fl_own_init((u64)&fl);
-	stacks = reserve(STACKS_BYTES);
+	stacks = reserve(bytes);
 	if (!stacks) {
-		fl_format(why, n, "address space: is a limit (ulimit -v) in force?");
+		fl_format(why, n, "address space: a limit (ulimit -v or -d) leaves no room: raise it, or give CAP_SYS_RESOURCE");
 		return -ENOMEM;
 	}
-	fl_hook_stacks_init(stacks, STACKS_BYTES);
+	fl_hook_stacks_init(stacks, bytes);
 	return 0;
 }
 
@@ -189,6 +234,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	struct fl_pager *p = &fl.pager;
 	struct fl_mm_alloc alloc = {mm_alloc, mm_free, &fl.arena};
 	const struct fl_config *conf;
+	u64 arena_bytes = fitting(ARENA_BYTES, ARENA_LEAST);
 	void *arena;
 	int r;
 
@@ -199,13 +245,13 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	/* huge pages would be split by every eviction of a small one */
 	fl_syscall(SYS_prctl, PR_SET_THP_DISABLE, 1, 0, 0, 0);
 
-	arena = reserve(ARENA_BYTES);
+	arena = reserve(arena_bytes);
 	r = arena ? reserve_arrays(p, p->machine.t->nframes) : -ENOMEM;
 	if (r < 0) {
-		fl_format(why, n, "address space: %s: is a limit (ulimit -v) in force?", fl_errname(-r));
+		fl_format(why, n, "address space: %s: a limit (ulimit -v or -d, vm.overcommit_memory) leaves no room for the memory itself: give a smaller --ram, or CAP_SYS_RESOURCE", fl_errname(-r));
 		return r;
 	}
-	fl_arena_init(&fl.arena, arena, ARENA_BYTES);
+	fl_arena_init(&fl.arena, arena, arena_bytes);
 	r = open_uffd(conf, why, n);
 	if (r < 0)
 		return r;
@@ -239,7 +285,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 		return r; /* the lock stays taken: the handler, if any, waits for ever */
 	}
 	fl_runtime_internal((u64)p->machine.held_frames,
-		(u64)p->machine.held_frames + p->machine.t->held_stride);
+		(u64)p->machine.held_frames + p->machine.t->held_stride, false);
 	fl.uffd.nr_move = &p->machine.self->stats.counter[FL_C_uffd_move];
 	fl.uffd.nr_copy = &p->machine.self->stats.counter[FL_C_uffd_copy];
 	r = fl_resync(true);

@@ -5,6 +5,7 @@
  * with --strict not at all. libc is patched first, because a libc that cannot
  * be patched must not find part of its memory managed.
  */
+#include "runtime/limits.h"
 #include "runtime/runtime.h"
 #include "arch/x86_64/patch.h"
 #include "arch/x86_64/syscall.h"
@@ -69,20 +70,31 @@ static int patch(char *why, size_t n)
 		fl_format(why, n, "libc: %s: it is not a version that is known", rep.why);
 		return r;
 	}
-	fl_runtime_internal(rep.stubs, rep.stubs_end);
+	fl_runtime_internal(rep.stubs, rep.stubs_end, false);
 	/* where a program could see a narrowed CPU mask, none is narrowed */
 	if (!rep.getaffinity || !fl_patch_saw(&rep, SYS_sched_setaffinity))
 		fl.handler.follow.rseq_offset = 0;
 	if (loader.text.end && fl_patch_text(loader.text, 0, NULL, &rep) == 0 && rep.sites)
-		fl_runtime_internal(rep.stubs, rep.stubs_end);
+		fl_runtime_internal(rep.stubs, rep.stubs_end, false);
 	return 0;
+}
+
+/* The program runs natively: with its limits, which count what is ours now. What hooks need stays. */
+static void give_up(const struct fl_limits *limits, u32 needed)
+{
+	for (u32 i = needed; i < fl.nr_internal && !fl.handler_tid; i++)
+		fl_syscall(SYS_munmap, fl.internal[i].start,
+			fl.internal[i].end - fl.internal[i].start);
+	fl_limits_give_up(limits);
 }
 
 static int start(struct fl_config *c, char *why, size_t n)
 {
 	const char *options = getenv("FAULTLINE"), *tmp = getenv("TMPDIR");
 	const ptrdiff_t *rseq;
+	struct fl_limits limits;
 	struct rlimit limit;
+	u32 needed;
 	int r, base = fl_fd_import(getenv(FL_FDS_ENV));
 
 	fl_config_init(c);
@@ -94,15 +106,24 @@ static int start(struct fl_config *c, char *why, size_t n)
 	if (rseq)
 		fl.handler.follow.rseq_offset = *rseq;
 	fl.fd_base = base < 0 ? fl_fd_base() : base;
+	fl_limits_start(getenv(FL_LIMITS_ENV), &limits);
+	unsetenv(FL_LIMITS_ENV);
 	r = fl_runtime_stacks(why, n);
 	if (r == 0)
 		r = patch(why, n);
-	if (r < 0)
+	if (r < 0) {
+		give_up(&limits, fl.nr_internal);
 		return r;
+	}
 	/* from here on hooks run, and let everything through until it is active */
+	needed = fl.nr_internal;
 	fl_fd_raise_limit(fl.fd_base, &limit);
 	r = fl_runtime_start(c, base, why, n);
 	fl_fd_restore_limit(&limit);
+	if (r < 0)
+		give_up(&limits, needed);
+	else
+		fl_limits_settle(&limits);
 	return r;
 }
 

@@ -8,6 +8,7 @@
  *
  * Context: start; else mm lock held.
  */
+#include "runtime/limits.h"
 #include "runtime/runtime.h"
 #include "arch/x86_64/syscall.h"
 
@@ -43,11 +44,14 @@ static void unplug(void)
 
 static int open_queue(struct fl_queue *q, int fd)
 {
+	struct fl_limits limits;
 	int r;
 
+	fl_limits_lift(&limits);
 	unplug();
 	r = fl_backend_file.open(q, fd);
 	plug();
+	fl_limits_settle(&limits);
 	return r;
 }
 
@@ -61,7 +65,7 @@ const struct fl_backend_ops *fl_rings_init(void)
 	if (!fl_is_err(r)) {
 		area.start = (u64)r;
 		area.plugged = (1u << AREA_PAGES) - 1;
-		fl_runtime_internal(area.start, area.start + AREA_PAGES * FL_PAGE_SIZE);
+		fl_runtime_internal(area.start, area.start + AREA_PAGES * FL_PAGE_SIZE, false);
 	}
 	return &ops;
 }

@@ -16,6 +16,7 @@
 struct fl_range {
 	u64 start, end;
 	bool not_inherited;	/* a forked child does not have it */
+	bool data;		/* to the kernel it is data: private and writable */
 };
 
 struct fl_runtime {
@@ -31,6 +32,7 @@ struct fl_runtime {
 	bool is_root;			/* made the machine itself: reports at exit */
 	u32 pid;			/* of this process, in its own namespace */
 	u32 vfork_tid;			/* the thread that calls vfork, 0: none yet */
+	u32 exec_tid;			/* the thread that is about to become another program, 0: none */
 	bool mm_shared;			/* other processes may live in our address space */
 	bool mlock_future;		/* mlockall(MCL_FUTURE) is in force */
 	bool mlock_future_onfault;
@@ -56,7 +58,7 @@ int fl_runtime_stacks(char *why, size_t why_bytes);
 
 /* init.c: 0, or -errno with one line in why. Single-threaded start. */
 int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t why_bytes);
-void fl_runtime_internal(u64 start, u64 end);
+void fl_runtime_internal(u64 start, u64 end, bool data);
 /* Whether the memory at start is our own, up to ret_stop, where that changes, or end. */
 bool fl_is_internal(u64 start, u64 end, u64 *ret_stop);
 
@@ -94,8 +96,9 @@ void fl_runtime_left(u32 tid, int status);
 u64 fl_runtime_look(void);
 
 /* child.c: the child's half of a fork, on its hook stack, mm lock held as the
- * parent held it. */
-void fl_runtime_child(bool shares_files);
+ * parent held it, and the limits lifted. */
+struct fl_limits;
+void fl_runtime_child(bool shares_files, const struct fl_limits *limits);
 /* The parent, before such a child: closes what those that died have left open. */
 void fl_runtime_close_shared(void);
 

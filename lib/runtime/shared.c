@@ -6,6 +6,7 @@
  * address that follows from the object's entries, in one reserved range. A child of a fork
  * inherits it with everything else.
  */
+#include "runtime/limits.h"
 #include "runtime/runtime.h"
 #include "arch/x86_64/syscall.h"
 #include "pager/shmem.h"
@@ -18,17 +19,20 @@
 /* Reserved when the first object is made. */
 static bool have_area(struct fl_pager *p)
 {
+	struct fl_limits limits;
 	long r;
 
 	if (p->shmem_area)
 		return true;
+	fl_limits_lift(&limits);
 	r = fl_syscall(SYS_mmap, NULL, AREA_BYTES, PROT_NONE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (fl_is_err(r))
-		return false;
-	fl_runtime_internal((u64)r, (u64)r + AREA_BYTES);
-	p->shmem_area = (u64)r;
-	return true;
+	if (!fl_is_err(r)) {
+		fl_runtime_internal((u64)r, (u64)r + AREA_BYTES, false);
+		p->shmem_area = (u64)r;
+	}
+	fl_limits_settle(&limits);
+	return p->shmem_area;
 }
 
 /* Not in a core dump: it would bring in all that is in swap, as zeros. */
@@ -44,6 +48,7 @@ static bool make_view(struct fl_pager *p, const struct fl_shmem *s, u64 start)
 void fl_shared_new(u64 start, u64 end)
 {
 	struct fl_pager *p = &fl.pager;
+	struct fl_limits limits;
 	struct fl_shmem *s;
 	struct fl_vma v;
 
@@ -55,8 +60,10 @@ void fl_shared_new(u64 start, u64 end)
 	s = fl_shmem_get(&p->machine, v.dev, v.ino, (end - start) >> FL_PAGE_SHIFT);
 	if (s) {
 		fl_shmem_map(&p->machine, s);
+		fl_limits_lift(&limits); /* to the kernel the view is more for a moment */
 		if (!make_view(p, s, start) || fl_uffd_register_shared(&fl.uffd, start, end) < 0)
 			fl_shmem_drop(p, s); /* it is the kernel's then */
+		fl_limits_settle(&limits);
 	}
 	fl_shmem_unlock(&p->machine);
 }

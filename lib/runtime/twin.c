@@ -5,6 +5,7 @@
  * Its pages can be moved away and be there still (MREMAP_DONTUNMAP), of files since Linux 5.13.
  */
 #include "runtime/filemap.h"
+#include "runtime/limits.h"
 #include "arch/x86_64/syscall.h"
 #include "base/own.h"
 
@@ -14,16 +15,19 @@
 
 static bool have_area(void)
 {
+	struct fl_limits limits;
 	long r;
 
 	if (fl.twin_area)
 		return true;
+	fl_limits_lift(&limits);
 	r = fl_syscall(SYS_mmap, fl_own_hint(FL_TWIN_MAX), FL_TWIN_MAX, PROT_NONE, NOTHING, -1, 0);
-	if (fl_is_err(r))
-		return false;
-	fl_runtime_internal((u64)r, (u64)r + FL_TWIN_MAX);
-	fl.twin_area = (u64)r;
-	return true;
+	if (!fl_is_err(r)) {
+		fl_runtime_internal((u64)r, (u64)r + FL_TWIN_MAX, false); /* PROT_NONE */
+		fl.twin_area = (u64)r;
+	}
+	fl_limits_settle(&limits);
+	return !fl_is_err(r);
 }
 
 static u64 twin_end(const struct fl_file *file)

@@ -8,7 +8,7 @@ set -u
 . "$(dirname "$0")/../lib.sh"
 
 # the constructor: where libc is, the environment
-allowed=(dl_iterate_phdr dlsym getenv setenv strchr strcpy strncmp strrchr
+allowed=(dl_iterate_phdr dlsym getenv setenv unsetenv strchr strcpy strncmp strrchr
 	# string.h functions of gcc's own choosing: pure, no locks, no memory
 	memcpy memset memmove memcmp strlen strcmp strcspn
 	# gcc and the C run-time's start files

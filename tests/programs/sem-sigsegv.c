@@ -30,6 +30,7 @@ static void mend(int sig UNUSED, siginfo_t *info, void *context UNUSED)
 
 static int code_of(volatile char *p)
 {
+	__asm__("" : "+r"(p)); /* NULL too: not the compiler's business */
 	last.si_code = 0;
 	if (!sigsetjmp(escape, 1)) {
 		*p = 1;

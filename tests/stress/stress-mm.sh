@@ -50,8 +50,7 @@ unmount() {
 at_exit unmount
 
 # options_of NAME: how it is started, in $options and $as. Stressors that take what they get
-# until there is no more find an end in the same limit both ways. That of data leaves room
-# for Faultline's own reservations, 4.2 GiB, which count.
+# until there is no more find an end in the same limit both ways.
 options_of() {
 	as=()
 	options=("--$1" 1)
@@ -59,7 +58,7 @@ options_of() {
 	vm) options=(--vm 2 --vm-bytes 256M --vm-method all) ;;
 	mmap) options=(--mmap 2 --mmap-bytes 128M --mmap-mprotect) ;;
 	mremap) options=(--mremap 2 --mremap-bytes 64M) ;;
-	malloc | brk | bigheap) as=(prlimit "--data=$((6 << 30))") ;;
+	malloc | brk | bigheap) as=(prlimit "--data=$((1 << 30))") ;;
 	mlock) as=(prlimit "--memlock=$((4 << 20))" setpriv --bounding-set=-ipc_lock) ;;
 	stack) options+=(--stack-fill) as=(prlimit "--stack=$((8 << 20)):$((8 << 20))") ;;
 	shm) options+=(--shm-bytes 32M) ;;

@@ -21,7 +21,7 @@ static const u16 hooked[] = {
 	SYS_vfork, SYS_execve, SYS_execveat, SYS_sched_getaffinity, SYS_sched_setaffinity,
 	SYS_close, SYS_close_range, SYS_dup2, SYS_dup3, SYS_exit, SYS_exit_group,
 	SYS_newfstatat, SYS_stat, SYS_lstat, SYS_fstat, SYS_statx, SYS_getdents64, SYS_ioctl,
-	SYS_process_madvise, SYS_unshare, SYS_setns,
+	SYS_process_madvise, SYS_unshare, SYS_setns, SYS_prlimit64, SYS_getrlimit, SYS_setrlimit,
 };
 
 u32 fl_patch_close_from;
@@ -48,6 +48,7 @@ struct site {
 	u64 at;
 	int nr; /* or one of the forms above */
 	u32 bytes;
+	bool zeroes_first; /* the first argument is set to zero within it */
 };
 
 /* Is there a short or near branch in the 4 KiB around that lands between the
@@ -107,6 +108,14 @@ static bool is_exit_group(const u8 *p)
 	return false;
 }
 
+/* getrlimit and setrlimit ask for the calling process: "mov $NR, %eax; xor %edi, %edi; syscall". */
+static bool is_zeroed(struct fl_text_range text, const u8 *syscall)
+{
+	return syscall[-7] == 0xb8 && syscall[-2] == 0x31 && syscall[-1] == 0xff &&
+		fl_patch_wants(*(const u32 *)(syscall - 6)) && !branch_into(text, (u64)(syscall - 7)) &&
+		!branch_into(text, (u64)(syscall - 5));
+}
+
 /* sched_getaffinity caps its length between loading the number and the call. */
 static bool is_getaffinity(const u8 *syscall)
 {
@@ -127,23 +136,25 @@ static u32 find_sites(struct fl_text_range text, u64 generic, struct site *sites
 		u32 nr;
 
 		if (is_thread_exit(at - 4))
-			sites[n++] = (struct site){(u64)(at - 4), FORM_EXIT, 6};
+			sites[n++] = (struct site){(u64)(at - 4), FORM_EXIT, 6, false};
 		if (is_exit_group(at - 2) && !branch_into(text, (u64)(at - 3)) &&
 			!branch_into(text, (u64)(at - 5)))
 			sites[n++] = (struct site){(u64)(at - 2), FORM_EXIT_GROUP,
-				sizeof(exit_group_code)};
+				sizeof(exit_group_code), false};
 		if (is_getaffinity(at) && !branch_into(text, (u64)(at - 4)))
-			sites[n++] = (struct site){(u64)(at - 4), FORM_GETAFFINITY, 6};
+			sites[n++] = (struct site){(u64)(at - 4), FORM_GETAFFINITY, 6, false};
+		if (is_zeroed(text, at))
+			sites[n++] = (struct site){(u64)(at - 7), *(const int *)(at - 6), 9, true};
 		if (p[0] != 0xb8)
 			continue;
 		nr = *(const u32 *)(p + 1);
 		if (fl_patch_wants(nr) && !branch_into(text, (u64)p))
-			sites[n++] = (struct site){(u64)p, (int)nr, SITE_BYTES};
+			sites[n++] = (struct site){(u64)p, (int)nr, SITE_BYTES, false};
 	}
 	/* syscall(2): its seventh argument's load stands right before the instruction */
 	for (u64 q = generic; generic && q < generic + 48 && q + SITE_BYTES < text.end; q++)
 		if (!memcmp((void *)q, load_arg6, sizeof(load_arg6)) && !branch_into(text, q)) {
-			sites[n++] = (struct site){q, FORM_GENERIC, SITE_BYTES};
+			sites[n++] = (struct site){q, FORM_GENERIC, SITE_BYTES, false};
 			break;
 		}
 	return n;
@@ -238,8 +249,9 @@ static void write_stub(u8 *stub, const struct site *s)
 	}
 	if (s->nr == FORM_GETAFFINITY)
 		EMIT(p, 0x49, 0x0f, 0x46, 0xf0);	/* cmovbe %r8, %rsi */
-	if (s->nr == FORM_EXIT) {
+	if (s->nr == FORM_EXIT || s->zeroes_first)
 		EMIT(p, 0x31, 0xff);			/* xor %edi, %edi */
+	if (s->nr == FORM_EXIT) {
 		EMIT(p, 0xb8);
 		p = emit32(p, SYS_exit);
 	}

@@ -140,20 +140,29 @@ static void set_limit(int what, rlim_t bytes, struct rlimit *ret_old)
 	CHECK(setrlimit(what, &r) == 0, "setrlimit");
 }
 
-/* How much of a kind the process has, in pages, as /proc/self/status has it. */
-static size_t status_pages(const char *key)
+/*
+ * How much of a kind the program has, in pages, as the limit itself tells: the most at which one more
+ * is refused. What /proc says may be of others' memory, too.
+ */
+static size_t counted_pages(int what)
 {
-	static char text[8192];
-	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	ssize_t n = read(fd, text, sizeof(text) - 1);
-	char *at;
+	size_t low = 0, high = 1UL << 36;
+	struct rlimit old;
 
-	close(fd);
-	CHECK(n > 0, "/proc/self/status");
-	text[n] = 0;
-	at = strstr(text, key);
-	CHECK(at, "no %s in /proc/self/status", key);
-	return strtoul(at + strlen(key), NULL, 10) * 1024 / PAGE;
+	while (low + 1 < high) {
+		size_t middle = (low + high) / 2;
+		char *p;
+
+		set_limit(what, middle * PAGE, &old);
+		p = mmap(NULL, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED) {
+			low = middle;
+		} else {
+			high = middle;
+			munmap(p, PAGE);
+		}
+	}
+	return low;
 }
 
 /*
@@ -165,12 +174,13 @@ static void op_limit(struct worker *w, const struct op *op)
 	int what = (int)op->arg;
 	struct span s = draw_arena(w, 24), all = span_of(s.at, s.bytes + PAGE);
 	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
-	struct rlimit old;
+	struct rlimit old, ignored;
 	char *p;
 
 	note_span(w, s);
 	munmap(all.at, all.bytes);
-	set_limit(what, (status_pages(what == RLIMIT_AS ? "VmSize:" : "VmData:") * PAGE) + s.bytes, &old);
+	CHECK(getrlimit(what, &old) == 0, "getrlimit");
+	set_limit(what, counted_pages(what) * PAGE + s.bytes, &ignored);
 	p = mmap(s.at, all.bytes, RW, flags, -1, 0);
 	note_pointer(w, p);
 	p = mmap(s.at, all.bytes, PROT_READ, flags, -1, 0);

@@ -358,6 +358,7 @@ static void begin(void)
 	char why[512] = "?";
 
 	fl_config_init(&c);
+	c.page_shared = true;
 	c.ram_bytes = (FRAMES + TRANSIT) * FL_PAGE_SIZE;
 	c.swap_max_bytes = SLOTS * FL_PAGE_SIZE;
 	snprintf(c.swap_path, sizeof(c.swap_path), "%s", dir && *dir ? dir : "/tmp");

@@ -387,6 +387,7 @@ static void open_machine(struct fake *f, const struct fake_options *o)
 	const char *dir = getenv("TMPDIR");
 
 	fl_config_init(&c);
+	c.page_shared = true;
 	c.ram_bytes = (u64)(o->nr_frames + TRANSIT) * FL_PAGE_SIZE;
 	c.swap_max_bytes = o->swap_bytes ? o->swap_bytes : 64ul << 20;
 	c.copy_only = o->copy_only;
