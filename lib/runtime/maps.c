@@ -204,6 +204,7 @@ static int enter(struct fl_vma *v)
 		else if (old) {
 			stop = fl_min(old->end, end);
 			piece.flags |= untold(old, v);
+			piece.why = old->ino == v->ino ? old->why : 0;
 		}
 		piece.start = at;
 		piece.end = stop;

@@ -10,6 +10,7 @@ mkfifo "$tmp/in" "$tmp/from"
 long=$tmp/a/folder/with/a/name/that/does/not/fit/into/eighty/columns
 mkdir -p "$long"
 head -c 8192 /dev/zero >"$long/the-file"
+head -c 8192 /dev/zero >"$long/not-written-to"
 
 # A huge page for as long as this takes, where there is none and it may be asked for.
 pool=/proc/sys/vm/nr_hugepages
@@ -36,6 +37,8 @@ cat >"$tmp/kinds.py" <<-'PY'
 	put("managed", 1 << 20, 3, PRIVATE | ANON)
 	put("file", 8192, 1, PRIVATE, fd)
 	put("shared_file", 8192, 3, SHARED, fd)
+	put("private_file", 8192, 3, PRIVATE, os.open(sys.argv[2], os.O_RDONLY))
+	put("private_file_with_writers", 8192, 3, PRIVATE, fd)
 	put("shared", 1 << 20, 3, SHARED | ANON)
 	memory = os.memfd_create("name")
 	os.ftruncate(memory, 8192)
@@ -51,7 +54,7 @@ cat >"$tmp/kinds.py" <<-'PY'
 	print(os.getpid(), " ".join(said), flush=True)
 	sys.stdin.read()
 PY
-"$FAULTLINE" run --quiet -- /usr/bin/python3 "$tmp/kinds.py" "$long/the-file" <"$tmp/in" >"$tmp/from" &
+"$FAULTLINE" run --quiet -- /usr/bin/python3 "$tmp/kinds.py" "$long/the-file" "$long/not-written-to" <"$tmp/in" >"$tmp/from" &
 tool=$!
 exec 7>"$tmp/in" 8<"$tmp/from"
 read -r -t "$FL_TEST_TIMEOUT" pid said <&8 || { fail "a program" "it did not start" && finish; }
@@ -76,6 +79,8 @@ is() {
 is managed -
 is file file
 is shared_file file
+is private_file - "file: not local"
+is private_file_with_writers "file: writers" "file: not local"
 is shared shared -
 is memfd shared -
 is thread_stack "thread stack" -
@@ -86,6 +91,8 @@ is device device
 cp "$tmp/maps" "$tmp/out"
 json_true "stack, vdso" '{v["name"]: v["why"] for v in o["vmas"] if v["name"] in ("[stack]", "[vdso]", "[vvar]")} ==
 	{"[stack]": "stack", "[vdso]": "vdso", "[vvar]": "vdso"}'
+json_true "a managed file has its name" '[v["owner"] for v in o["vmas"] if v["name"].endswith("not-written-to")] in
+	(["faultline"], ["kernel"])'
 json_true "every area is somebody's" 'all(v["owner"] in ("kernel", "faultline") and
 	(v["owner"] == "kernel") == bool(v["why"]) for v in o["vmas"])'
 

@@ -41,6 +41,16 @@ static UNUSED const char *file_of(size_t pages, uint64_t key)
 	return sem_file_name;
 }
 
+/* Its pages are to be read from the disk, if there is one. */
+static UNUSED void forget_file(const char *name)
+{
+	int fd = open(name, O_RDONLY | O_CLOEXEC);
+
+	CHECK(fd >= 0 && fsync(fd) == 0, "%s", name);
+	posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	close(fd);
+}
+
 static UNUSED char *map_private(const char *name, size_t pages, size_t first)
 {
 	int fd = open(name, O_RDONLY | O_CLOEXEC);

@@ -54,8 +54,10 @@ static void expect_file(const char *name, size_t pages, uint64_t key)
 static void write_much(size_t pages)
 {
 	const char *name = file_of(pages, KEY);
-	char *m = map_private(name, pages, 0);
+	char *m;
 
+	forget_file(name);
+	m = map_private(name, pages, 0);
 	expect(m, pages, KEY);
 	for (size_t i = 0; i < pages; i += 2)
 		fill_page(m + i * PAGE, OWN + i);
