@@ -91,8 +91,9 @@ static void lay_out(struct fl_machine *t)
 	t->published_at = lay(&at, (frames + 63) / 64 * 8);
 	t->shmems_at = lay(&at, sizeof(struct fl_shmem) * FL_NR_SHMEM);
 	t->shmem_entries_at = lay(&at, t->config.page_shared ? (u64)FL_SHMEM_PAGES * 8 : 0);
-	t->shmem_chunks_at = lay(&at, FL_SHMEM_PAGES / FL_SHMEM_CHUNK * sizeof(struct fl_shmem_chunk));
-	t->shmem_slots_at = lay(&at, frames * 4);
+	t->shmem_chunks_at = lay(&at,
+		t->config.page_shared ? FL_SHMEM_PAGES / FL_SHMEM_CHUNK * sizeof(struct fl_shmem_chunk) : 0);
+	t->shmem_slots_at = lay(&at, t->config.page_shared ? frames * 4 : 0);
 	t->held_slots_at = fl_page_up((frames + 7) / 8);
 	t->held_stride = t->held_slots_at + fl_page_up(t->max_slots / 8);
 	t->shmem_held_at = lay(&at, t->held_stride);

@@ -110,7 +110,7 @@ struct fl_pager {
 	u32 nr_deferred, nr_later; /* all, and those that wait for something else (FL_FAULT_LATER) */
 	void (*kick)(struct fl_pager *p);	/* wakes kswapd, starting it if need be */
 	void (*dead)(struct fl_pager *p, const char *why) __attribute__((noreturn));
-	void (*view_gone)(u64 start, u64 end); /* what shmem_view has named is no mapping of ours any more */
+	void (*unmap_view)(u64 start, u64 end); /* of what shmem_view names */
 	void (*queue_opened)(struct fl_pager *p, struct fl_queue *q);
 	void *bounce;		/* FL_BOUNCE_PAGES, made at first need */
 
@@ -125,9 +125,9 @@ struct fl_pager {
 /* What a fault message says. */
 #define FL_FAULT_WRITE 1u	/* it was a write */
 #define FL_FAULT_WP    2u	/* to a write-protected page */
+#define FL_FAULT_LATER 16u	/* what it waits for is no memory: of a deferred one only */
 #define FL_FAULT_ALONE 4u	/* of a file: this page alone */
 #define FL_FAULT_READ  8u	/* of a file: it was waited for the disk */
-#define FL_FAULT_LATER 16u	/* what it waits for is no memory: of a deferred one only */
 
 enum fl_fault_result {
 	FL_FAULT_DONE,		/* resolved, threads run again */

@@ -66,8 +66,7 @@ void fl_shmem_drop(struct fl_pager *p, struct fl_shmem *s)
 	u64 *view = &p->shmem_view[s - p->machine.shmems], bytes = (u64)s->npages * FL_PAGE_SIZE;
 
 	/* our own view of it goes too, and with the last one the kernel's memory */
-	fl_syscall(SYS_munmap, *view, bytes);
-	p->view_gone(*view, *view + bytes);
+	p->unmap_view(*view, *view + bytes);
 	*view = 0;
 	fl_shmem_unmap(&p->machine, s);
 }

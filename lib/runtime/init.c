@@ -270,7 +270,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	p->kick = fl_kick_kswapd;
 	p->dead = dead;
 	p->queue_opened = queue_opened;
-	p->view_gone = fl_shared_view_gone;
+	p->unmap_view = fl_shared_unmap_view;
 	p->make_stage = make_stage;
 	p->unreadable = fl_filemap_unreadable;
 	p->backend = fl_rings_init();

@@ -125,10 +125,10 @@ int fl_resync(bool adopt_heap);
 int fl_map_at(u64 addr, struct fl_vma *ret);
 
 /* shared.c: with the mm lock held. */
+/* Our own view of an object is needed no more. */
+void fl_shared_unmap_view(u64 start, u64 end);
 /* The program has mapped [start, end) as shared anonymous memory. */
 void fl_shared_new(u64 start, u64 end);
-/* The view that was there is unmapped: it is ours no more. */
-void fl_shared_view_gone(u64 start, u64 end);
 /* Does this VMA belong to shared memory that we serve? */
 bool fl_is_shared(const struct fl_vma *vma);
 /* To any in the range? */

@@ -44,11 +44,12 @@ static bool make_view(struct fl_pager *p, const struct fl_shmem *s, u64 start)
 	return true;
 }
 
-void fl_shared_view_gone(u64 start, u64 end)
+void fl_shared_unmap_view(u64 start, u64 end)
 {
 	struct fl_limits limits;
 
 	fl_limits_lift(&limits);
+	fl_syscall(SYS_munmap, start, end - start);
 	fl_runtime_not_internal(start, end);
 	fl_limits_settle(&limits);
 }
@@ -69,7 +70,8 @@ void fl_shared_new(u64 start, u64 end)
 	if (s) {
 		fl_shmem_map(&p->machine, s);
 		fl_limits_lift(&limits); /* to the kernel the view is more for a moment */
-		if (!make_view(p, s, start)) /* else it is the kernel's */
+		/* else it is the kernel's */
+		if (!make_view(p, s, start))
 			fl_shmem_unmap(&p->machine, s);
 		else if (fl_uffd_register_shared(&fl.uffd, start, end) < 0)
 			fl_shmem_drop(p, s);
