@@ -42,13 +42,14 @@ enum fl_copied fl_copy_out(struct fl_pager *p, u32 f, u64 va, const struct fl_vm
 	if (!fl_pte_has(pte, FL_PTE_WP) && (vma->flags & FL_VM_WRITE) &&
 		p->host->ops->protect(p->host, va, 1, true) < 0)
 		return FL_NOT_COPIED;
+	/* the kernel keeps what it has locked */
 	if (fl_frame_populated(p, f) < 0 ||
-		p->host->ops->fetch(p->host, (void *)fl_slot_addr(p, f), va, readable) < 0) {
+		p->host->ops->fetch(p->host, (void *)fl_slot_addr(p, f), va, readable) < 0 ||
+		p->host->ops->discard(p->host, va, 1) < 0) {
 		fl_frames_empty(p, f, 1);
 		if (!fl_pte_has(pte, FL_PTE_WP) && (vma->flags & FL_VM_WRITE))
 			p->host->ops->protect(p->host, va, 1, false);
 		return FL_NOT_COPIED;
 	}
-	p->host->ops->discard(p->host, va, 1);
 	return FL_COPIED;
 }

@@ -24,6 +24,18 @@ static bool given_up(struct fl_pager *p, u32 f, u64 va, u32 slot)
 	return freed;
 }
 
+/* Gives up a page whose content is in slot. False when the kernel keeps it: it has the memory
+ * locked. Then the slot stays the frame's. */
+static bool drop(struct fl_pager *p, u32 f, u64 va, u32 slot, u32 *freed)
+{
+	if (p->host->ops->discard(p->host, va, 1) < 0) {
+		p->pages.slot[f] = slot;
+		return false;
+	}
+	*freed += given_up(p, f, va, slot);
+	return true;
+}
+
 /* A slot of ours with the frame's content, if there is one. */
 static u32 slot_of(struct fl_pager *p, u32 f)
 {
@@ -127,10 +139,8 @@ static u32 copy_pages(struct fl_pager *p, const struct fl_vma *vma, u64 first, c
 			return i;
 		if (!fl_page_is_zero(to))
 			continue;
-		if (!i) {
-			p->host->ops->discard(p->host, va, 1);
+		if (!i && p->host->ops->discard(p->host, va, 1) == 0)
 			*ret = given_up(p, frames[0], va, FL_NO_SLOT) ? FL_SHED_GONE : FL_SHED_LEFT;
-		}
 		return i;
 	}
 	return n;
@@ -140,7 +150,7 @@ enum fl_shed fl_shed(struct fl_pager *p, struct fl_queue *q, u32 f, u64 va,
 	const struct fl_vma *vma)
 {
 	enum fl_shed ret = FL_SHED_REFUSED;
-	u32 frames[FL_BOUNCE_PAGES], n, slot;
+	u32 frames[FL_BOUNCE_PAGES], n, slot, freed = 0;
 	u64 first;
 
 	if (fl_page_has(p->pages.page[f], FL_PG_SHEDDING) || !is_shared(p, f, va))
@@ -152,8 +162,7 @@ enum fl_shed fl_shed(struct fl_pager *p, struct fl_queue *q, u32 f, u64 va,
 			fl_page_gone(p, f, va);
 			return FL_SHED_LEFT;
 		}
-		p->host->ops->discard(p->host, va, 1);
-		return given_up(p, f, va, slot) ? FL_SHED_GONE : FL_SHED_LEFT;
+		return drop(p, f, va, slot, &freed) ? freed ? FL_SHED_GONE : FL_SHED_LEFT : FL_SHED_REFUSED;
 	}
 	if (p->shed_io)
 		return FL_SHED_BUSY;
@@ -199,8 +208,7 @@ u32 fl_shed_done(struct fl_pager *p, struct fl_io *io)
 		}
 		fl_page_clear_flags(pg, FL_PG_SHEDDING);
 		slot = one_slot(p, f, slot);
-		p->host->ops->discard(p->host, va, 1);
-		freed += given_up(p, f, va, slot);
+		drop(p, f, va, slot, &freed);
 	}
 	if (io->error) {
 		p->machine.t->swap_full = (u32)-io->error;
@@ -241,8 +249,7 @@ u32 fl_shed_published(struct fl_pager *p, u32 want, bool all)
 		slot = slot_of(p, f);
 		if (slot == FL_NO_SLOT)
 			continue;
-		p->host->ops->discard(p->host, va, 1);
-		freed += given_up(p, f, va, slot);
+		drop(p, f, va, slot, &freed);
 	}
 	return freed;
 }

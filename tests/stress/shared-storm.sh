@@ -30,7 +30,7 @@ SH
 one() { # SEED RAM
 	local what="seed $1${2:+ in $2}" prefix=() status
 	rm -f "$tmp/stats"
-	[ -n "$native" ] || prefix=("$FAULTLINE" run --quiet --stats "$tmp/stats" --ram "$2" --)
+	[ -n "$native" ] || prefix=("$FAULTLINE" run --quiet --stats "$tmp/stats" --ram "$2" --page-shared --)
 	FAULTLINE_CHECK="sh $tmp/check" guarded "${prefix[@]}" \
 		"$PROGRAMS/shared-storm" --seed "$1" --kills "$kills" >"$tmp/out" 2>"$tmp/err"
 	status=$?

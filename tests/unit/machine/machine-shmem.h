@@ -27,6 +27,7 @@ static inline void set_up(void)
 	int mem, swap;
 
 	fl_config_init(&c);
+	c.page_shared = true;
 	c.ram_bytes = (FRAMES + TRANSIT) * FL_PAGE_SIZE;
 	c.swap_max_bytes = 1 << 20;
 	snprintf(c.swap_path, sizeof(c.swap_path), "%s", dir && *dir ? dir : "/tmp");
