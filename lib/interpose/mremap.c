@@ -55,6 +55,10 @@ static void move_vmas(u64 old, u64 bytes, u64 new, u64 new_bytes, bool keep_old)
 		struct fl_vma *v = fl_vma_at(&p->mm, old + at);
 
 		n = fl_min(v->end - (old + at), bytes - at);
+		/* the kernel does so with all of a VMA of which a part is moved and stays; what is one
+		 * to the program may be several to it */
+		if (keep_old && (v->flags & FL_VM_LOCKED))
+			fl_syscall(SYS_munlock, v->start, v->end - v->start);
 		if (fl_vma_prealloc(&p->mm, FL_VMA_MAX_NODES) < 0)
 			p->dead(p, "its tables cannot grow: the address space is full (ulimit -v?)");
 		fl_mm_move(&p->mm, old + at, n, new + at, at + n == bytes ? new_bytes - at : n, keep_old);
