@@ -108,6 +108,12 @@ static long advise_each(const struct fl_call *c, u64 start, u64 end)
 	return ret;
 }
 
+/* Shared, and such as can be written to; of a file of which that is not seen here it is not sure. */
+static bool may_remove(const struct fl_vma *v)
+{
+	return (v->flags & FL_VM_SHARED) && ((v->flags & FL_VM_WRITE) || fl_is_shared(v));
+}
+
 /* Where a call that was refused has stopped: before the first VMA that refuses the advice. What
  * lies before it has taken it. */
 static u64 stopped_at(u64 start, u64 end, u64 advice)
@@ -115,12 +121,12 @@ static u64 stopped_at(u64 start, u64 end, u64 advice)
 	u64 refused = FL_VM_HUGETLB;
 	struct fl_vma *v;
 
-	if (advice == MADV_DONTNEED || advice == ADV_GUARD_INSTALL)
+	if (advice == MADV_DONTNEED || advice == ADV_GUARD_INSTALL || advice == MADV_REMOVE)
 		refused |= FL_VM_LOCKED;
 	if (advice == MADV_WIPEONFORK)
 		refused = FL_VM_FILE | FL_VM_SHARED;
 	fl_for_each_vma_range(&fl.pager.mm, v, start, end)
-		if (v->flags & refused)
+		if ((v->flags & refused) || (advice == MADV_REMOVE && !may_remove(v)))
 			return fl_max(v->start, start);
 	return start;
 }
@@ -206,11 +212,11 @@ enum fl_action fl_hook_madvise(struct fl_call *c)
 		ret = fl_call_kernel(c);
 	}
 	/* with ENOMEM there are holes, and the rest has taken it */
-	if (ret == -EINVAL)
+	if (ret == -EINVAL || ret == -EACCES)
 		end = stopped_at(start, end, advice);
 	if ((ret == 0 || ret == -ENOMEM || ret == -EINVAL) && start < end)
 		flag(start, end, advice);
-	if (advice == MADV_REMOVE && (ret == 0 || ret == -ENOMEM))
+	if (advice == MADV_REMOVE && (ret == 0 || ret == -ENOMEM || ret == -EINVAL || ret == -EACCES))
 		fl_shared_removed(start, end);
 	fl_leave();
 	return fl_done(c, ret);

@@ -166,6 +166,13 @@ int main(int argc, char **argv)
 		CHECK(base[i * PAGE + PAGE - 1] == 0 || i >= pages / 2, "page %zu is not given up", i);
 	for (size_t i = pages / 2; i < pages; i++)
 		visit((struct shared_page *)(base + i * PAGE), i, false);
+	/* so are pages before memory that refuses it, be they in swap or not */
+	CHECK(mmap(base + (pages - 1) * PAGE, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
+		MAP_FAILED, "mmap");
+	CHECK(madvise(base + pages / 2 * PAGE, (pages - pages / 2) * PAGE, MADV_REMOVE) < 0 && errno == EINVAL,
+		"remove of private memory");
+	for (size_t i = pages / 2; i < pages - 1; i++)
+		CHECK(base[i * PAGE + PAGE - 1] == 0, "page %zu is not given up", i);
 	CHECK(munmap(base, pages * PAGE) == 0, "munmap");
 
 	/* a new one where the last was: nothing of that is in it */
