@@ -41,7 +41,7 @@ void limits_restore(bool managed)
 	for (size_t i = 0; i < fl_array_size(limits); i++) {
 		struct rlimit now = limits[i].was;
 
-		if (limits[i].lifted && told && now.rlim_cur < now.rlim_max - LOAD_BYTES)
+		if (limits[i].lifted && told && now.rlim_max - now.rlim_cur > LOAD_BYTES)
 			now.rlim_cur += LOAD_BYTES;
 		any |= limits[i].lifted;
 		if (limits[i].lifted)

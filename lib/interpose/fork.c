@@ -125,6 +125,8 @@ static enum fl_action new_thread(u64 flags, u64 tls, u64 tid_at)
 	fl_lock(&fl.pager.lock);
 	fl_follow_restore(&fl.handler.follow);
 	fl_mm_borrowed(flags);
+	if (!(flags & CLONE_THREAD))
+		fl_exec_make_room();
 	if (flags & CLONE_THREAD) {
 		fl.had_threads = true;
 		fl_sample_new_thread(&fl.pager);

@@ -91,6 +91,9 @@ void fl_manage(u64 start, u64 end, u64 flags);
 u64 fl_future_flags(void);
 void fl_future_populate(u64 start, u64 end);
 
+/* exec.c: room for what a child that is about to borrow our memory tells a program. Lock held. */
+void fl_exec_make_room(void);
+
 /* Is any page of the range managed? */
 bool fl_any_managed(u64 start, u64 end);
 

@@ -46,8 +46,10 @@ enum fl_action fl_hook_barrier(struct fl_call *c)
 {
 	fl_lock(&fl.pager.lock);
 	fl_follow_restore(&fl.handler.follow);
-	if (c->nr == SYS_vfork)
+	if (c->nr == SYS_vfork) {
 		fl_mm_borrowed(CLONE_VFORK);
+		fl_exec_make_room();
+	}
 	fl_unlock(&fl.pager.lock);
 	return FL_NATIVE;
 }

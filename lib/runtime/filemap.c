@@ -1,7 +1,9 @@
 /* Private file mappings: taking them over, and giving them back; see filemap.h. */
 #include "runtime/filemap.h"
+#include "runtime/limits.h"
 #include "arch/x86_64/syscall.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -17,6 +19,7 @@
  * allows 65530 of them, and the program wants some. */
 #define PIECES_MAX 8192u
 #define MAPPINGS_MAX 32768u
+#define STEP_BYTES   (8ull << 20) /* of the twin that count as data for a moment */
 #define NEIGHBOURS   512u /* pages that go back with one that is touched */
 
 static u64 prot_of(const struct fl_vma *vma)
@@ -41,12 +44,16 @@ static void advise_again(u64 flags, u64 start, u64 bytes)
 static bool move_there(const struct fl_file *file, const struct fl_vma *vma, u64 start, u64 end)
 {
 	u64 twin = fl_file_twin(file, vma, start), bytes = end - start, flags = vma->flags;
-	long r = fl_syscall(SYS_mprotect, twin, bytes, prot_of(vma));
+	struct fl_limits limits;
+	long r;
 
+	fl_limits_lift(&limits); /* for a moment it is there twice */
+	r = fl_syscall(SYS_mprotect, twin, bytes, prot_of(vma));
 	if (r == 0)
 		r = fl_syscall(SYS_mremap, twin, bytes, bytes,
 			MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, start);
 	fl_syscall(SYS_mprotect, twin, bytes, PROT_READ);
+	fl_limits_settle(&limits);
 	if (fl_is_err(r))
 		return false;
 	advise_again(flags, start, bytes);
@@ -69,7 +76,11 @@ static void now_the_kernels(u64 start, u64 end)
 
 static void give(const struct fl_file *file, const struct fl_vma *vma, u64 start, u64 end)
 {
-	if (!move_there(file, vma, start, end))
+	bool ok = true;
+
+	for (u64 at = start; at < end && ok; at += STEP_BYTES)
+		ok = move_there(file, vma, at, fl_min(at + STEP_BYTES, end));
+	if (!ok)
 		fl.pager.dead(&fl.pager, "a file mapping cannot be given back to the kernel: too many mappings (vm.max_map_count), or a limit on memory?");
 	now_the_kernels(start, end);
 }
@@ -81,8 +92,8 @@ static bool have_page(u64 twin)
 	u64 zero = 0;
 	struct iovec local = {&zero, sizeof(zero)}, remote = {(void *)twin, sizeof(zero)};
 
-	return fl_syscall(SYS_process_vm_writev, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0) ==
-		(long)sizeof(zero);
+	/* a call that is forbidden (seccomp) tells nothing */
+	return fl_syscall(SYS_process_vm_writev, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0) != -EFAULT;
 }
 
 /* One page that was written, wherever it is, to the twin. */
@@ -129,12 +140,21 @@ void fl_filemap_return_all(struct fl_vma *vma, u64 start, u64 end)
 {
 	struct fl_pager *p = &fl.pager;
 	struct fl_file *file = fl_file_find(p, vma->dev, vma->ino);
-	u64 twin = fl_file_twin(file, vma, start);
 
-	if (fl_syscall(SYS_mprotect, twin, end - start, PROT_READ | PROT_WRITE) < 0 ||
-		!copy_written(p, file, vma, start, end))
-		p->dead(p, "a file mapping cannot be given back to the kernel: the swap file cannot be read, or there is a limit on memory");
-	give(file, vma, start, end);
+	for (u64 at = start, to; at < end; at = to) {
+		struct fl_limits limits;
+		bool ok;
+
+		to = fl_min(at + STEP_BYTES, end);
+		vma = fl_vma_at(&p->mm, at);
+		fl_limits_lift(&limits);
+		ok = fl_syscall(SYS_mprotect, fl_file_twin(file, vma, at), to - at, PROT_READ | PROT_WRITE) == 0 &&
+			copy_written(p, file, vma, at, to);
+		fl_limits_settle(&limits);
+		if (!ok)
+			p->dead(p, "a file mapping cannot be given back to the kernel: the swap file cannot be read, or there is a limit on memory");
+		give(file, vma, at, to);
+	}
 }
 
 static u32 count_pieces(const struct fl_pager *p, const struct fl_vma *vma)

@@ -29,14 +29,18 @@
 
 struct fl_runtime fl;
 
-void fl_runtime_internal(u64 start, u64 end, bool data)
+struct fl_range *fl_runtime_internal(u64 start, u64 end, bool data)
 {
-	for (u32 i = 0; i < fl.nr_internal; i++)
-		if (fl.internal[i].start == fl_page_down(start) && fl.internal[i].end == fl_page_up(end))
-			return; /* as it was before: a ring that is opened anew */
-	if (fl.nr_internal < FL_MAX_INTERNAL)
-		fl.internal[fl.nr_internal++] =
-			(struct fl_range){fl_page_down(start), fl_page_up(end), false, data};
+	struct fl_range *r = fl.internal, *past = fl.internal + fl.nr_internal;
+
+	/* as it was before: a ring that is opened anew */
+	while (r < past && (r->start != fl_page_down(start) || r->end != fl_page_up(end)))
+		r++;
+	if (r == past && fl.nr_internal < FL_MAX_INTERNAL) {
+		*r = (struct fl_range){fl_page_down(start), fl_page_up(end), false, data};
+		fl.nr_internal++;
+	}
+	return r < fl.internal + fl.nr_internal ? r : NULL;
 }
 
 void fl_runtime_not_internal(u64 start, u64 end)
@@ -149,9 +153,11 @@ static void queue_opened(struct fl_pager *p, struct fl_queue *q)
 
 	fl_limits_lift(&limits);
 	for (u32 i = 0; i < n; i++) {
-		fl_runtime_internal((u64)maps[i].iov_base, (u64)maps[i].iov_base + maps[i].iov_len,
-			false);
-		fl.internal[fl.nr_internal - 1].not_inherited = true;
+		u64 start = (u64)maps[i].iov_base;
+		struct fl_range *r = fl_runtime_internal(start, start + maps[i].iov_len, false);
+
+		if (r)
+			r->not_inherited = true;
 	}
 	fl_limits_settle(&limits); /* they may lie elsewhere than in the place set apart for them */
 }

@@ -3,8 +3,10 @@
  *
  * A read lease (fcntl(2), F_SETLEASE) is given only while nobody has the file open for writing, and
  * whoever then opens it so, or truncates it, waits until we have let go: by then all that was never
- * written is the kernel's, and follows the file. The kernel tells by a signal, SIGIO, to the
- * handler's thread alone, which has all signals blocked and takes it from a signalfd.
+ * written is the kernel's, and follows the file. The kernel tells by a signal to the handler's
+ * thread alone, which has all signals blocked and takes it from a signalfd. A signalfd also takes
+ * what was sent to the process as a whole, so it is one that no program uses: glibc keeps it to
+ * itself, and sends it to threads (pthread_cancel).
  *
  * The descriptors are in the table of that thread: the program cannot see or close them, and its
  * record locks are not lost when they are closed.
@@ -26,6 +28,7 @@
 #define BCACHEFS_MAGIC 0xca451a4e
 #define EXFAT_MAGIC  0x2011bab0
 #define SQUASHFS_MAGIC_ 0x73717368
+#define LEASE_SIGNAL 32
 #define NOEXEC	     8 /* ST_NOEXEC of statvfs(3) */
 #define FILES_MAX    256u /* at once: they are in a list that every fault on one goes through */
 
@@ -38,7 +41,8 @@ struct fl_lease_request {
 	u32 done;	/* futex */
 };
 
-/* Does every change of a file go through this kernel, by an open(2) or truncate(2) of it? */
+/* Does every change of a file go through this kernel, by an open(2) or truncate(2) of it? Not with
+ * overlayfs: what was opened before a file is written to for the first time is another inode. */
 static bool is_local(u64 type)
 {
 	switch (type) {
@@ -49,7 +53,6 @@ static bool is_local(u64 type)
 	case BCACHEFS_MAGIC:
 	case TMPFS_MAGIC:
 	case RAMFS_MAGIC:
-	case OVERLAYFS_SUPER_MAGIC:
 	case MSDOS_SUPER_MAGIC:
 	case EXFAT_MAGIC:
 	case SQUASHFS_MAGIC_:
@@ -63,7 +66,7 @@ static bool is_local(u64 type)
 
 static bool have_signals(struct fl_handler *h)
 {
-	u64 mask = 1ull << (SIGIO - 1);
+	u64 mask = 1ull << (LEASE_SIGNAL - 1);
 
 	if (h->signal_fd < 0)
 		h->signal_fd = (int)fl_syscall(SYS_signalfd4, -1, &mask, sizeof(mask),
@@ -86,15 +89,12 @@ static enum fl_why open_leased(struct fl_handler *h, const char *path, struct fl
 	if (fl_syscall(SYS_fstat, fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_dev != file->dev ||
 		st.st_ino != file->ino || fl_syscall(SYS_fstatfs, fd, &fs) < 0)
 		goto out;
-	why = FL_WHY_FILE_SYSTEM;
-	if (!is_local((u64)fs.f_type))
-		goto out;
-	why = FL_WHY_NO_LEASE;
 	/* that memfd_create(2) has opened it for writing the kernel does not count */
 	if (fs.f_type == TMPFS_MAGIC && !st.st_nlink)
 		goto out;
 	/* the owner first, or the signal would go to the program */
-	if (!have_signals(h) || fl_syscall(SYS_fcntl, fd, F_SETOWN_EX, &owner) < 0)
+	if (!have_signals(h) || fl_syscall(SYS_fcntl, fd, F_SETOWN_EX, &owner) < 0 ||
+		fl_syscall(SYS_fcntl, fd, F_SETSIG, LEASE_SIGNAL) < 0)
 		goto out;
 	r = fl_syscall(SYS_fcntl, fd, F_SETLEASE, F_RDLCK);
 	why = r == -EAGAIN ? FL_WHY_WRITERS : r == -EACCES ? FL_WHY_OWNER : FL_WHY_NO_LEASE;
@@ -254,11 +254,15 @@ enum fl_why fl_lease_take(int fd, u64 dev, u64 ino)
 {
 	struct fl_lease_request rq = {.tid = fl_gettid(), .fd = fd, .dev = dev, .ino = ino};
 	struct fl_file *file;
+	struct statfs fs;
 
 	/* the number by which the handler is called is the parent's, or this is no process of ours
 	 * but one that borrows its memory */
 	if (fl.handler.stop_fd < 0 || (u32)fl_syscall(SYS_getpid) != fl.pid)
 		return FL_WHY_NO_LEASE;
+	/* before it is opened: that could wait for a server, maybe a thread of this process */
+	if (fl_syscall(SYS_fstatfs, fd, &fs) < 0 || !is_local((u64)fs.f_type))
+		return FL_WHY_FILE_SYSTEM;
 	fl_lock(&fl.pager.lock);
 	file = fl_file_find(&fl.pager, dev, ino);
 	if (file && file->lease >= 0) {

@@ -58,7 +58,8 @@ int fl_runtime_stacks(char *why, size_t why_bytes);
 
 /* init.c: 0, or -errno with one line in why. Single-threaded start. */
 int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t why_bytes);
-void fl_runtime_internal(u64 start, u64 end, bool data);
+/* A mapping of our own; counts as data or not. NULL: there are too many. */
+struct fl_range *fl_runtime_internal(u64 start, u64 end, bool data);
 void fl_runtime_not_internal(u64 start, u64 end); /* what has been so is unmapped */
 /* Whether the memory at start is our own, up to ret_stop, where that changes, or end. */
 bool fl_is_internal(u64 start, u64 end, u64 *ret_stop);
