@@ -9,22 +9,14 @@
 set -u
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/stress/seeds.sh
+. "$FL_TOP/tests/stress/seeds.sh"
 
-ops=${FL_COW_OPS:-30000} native=''
-[ "${1:-}" != --native ] || { native=yes && shift; }
-if [ $# -gt 0 ]; then
-	seeds=("$@")
-else
-	mapfile -t seeds < <(seq 1 "${FL_COW_SEEDS:-2}")
-fi
-[ -n "$native" ] || need_faultline
-make_tmp
+ops=${FL_COW_OPS:-30000}
+take_seeds "${FL_COW_SEEDS:-2}" "$@"
 
 # What the root runs at the standstill, with all process ids behind it.
-cat >"$tmp/check" <<-SH
-	#!/bin/sh
-	'$FAULTLINE' check "\$@" && '$FL_BUILD/tests/stress/tree-books' "\$@"
-SH
+write_check
 
 run() { # COMMAND...
 	guarded "$@" "$PROGRAMS/cow-model" --seed "$seed" --ops "$ops" >"$tmp/out" 2>"$tmp/err"

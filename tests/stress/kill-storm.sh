@@ -8,39 +8,13 @@
 set -u
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/stress/seeds.sh
+. "$FL_TOP/tests/stress/seeds.sh"
 
-kills=${FL_STORM_KILLS:-150} native=''
-[ "${1:-}" != --native ] || { native=yes && shift; }
-if [ $# -gt 0 ]; then
-	seeds=("$@")
-else
-	mapfile -t seeds < <(seq 1 "${FL_STORM_SEEDS:-3}")
-fi
-[ -n "$native" ] || need_faultline
-make_tmp
-
-# What the root runs when it is alone, its process id behind it.
-cat >"$tmp/check" <<-SH
-	#!/bin/sh
-	'$FAULTLINE' check "\$@" && '$FL_BUILD/tests/stress/tree-books' "\$@"
-SH
-[ -z "$native" ] || echo : >"$tmp/check"
+kills=${FL_STORM_KILLS:-150}
+take_seeds "${FL_STORM_SEEDS:-3}" "$@"
 
 for seed in "${seeds[@]}"; do
-	rm -f "$tmp/stats"
-	prefix=()
-	[ -n "$native" ] || prefix=("$FAULTLINE" run --quiet --stats "$tmp/stats" --ram 16M --)
-	FAULTLINE_CHECK="sh $tmp/check" guarded "${prefix[@]}" \
-		"$PROGRAMS/kill-storm" --seed "$seed" --kills "$kills" >"$tmp/out" 2>"$tmp/err"
-	status=$?
-	if [ "$status" -ne 0 ]; then
-		fail "seed $seed" "exit status $status" "$tmp/err" "$tmp/out"
-	elif grep -q '^faultline: ' "$tmp/err"; then
-		fail "seed $seed" "a message of Faultline's" "$tmp/err"
-	elif [ -z "$native" ] && [ "$(stat_of "$tmp/stats" pswpout)" -eq 0 ]; then
-		fail "seed $seed" "nothing was swapped out"
-	else
-		pass "seed $seed" "$(tail -1 "$tmp/err")"
-	fi
+	storm "seed $seed" kill-storm "$seed" "$kills" --ram 16M
 done
 finish

@@ -7,16 +7,11 @@
 set -u
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
+# shellcheck source=tests/stress/seeds.sh
+. "$FL_TOP/tests/stress/seeds.sh"
 
-ops=${FL_TORTURE_OPS:-10000} native=''
-[ "${1:-}" != --native ] || { native=yes && shift; }
-if [ $# -gt 0 ]; then
-	seeds=("$@")
-else
-	mapfile -t seeds < <(seq 1 "${FL_TORTURE_SEEDS:-20}")
-fi
-[ -n "$native" ] || need_faultline
-make_tmp
+ops=${FL_TORTURE_OPS:-10000}
+take_seeds "${FL_TORTURE_SEEDS:-20}" "$@"
 check="$FAULTLINE check"
 [ -z "$native" ] || check=true
 
