@@ -78,56 +78,62 @@ static u32 uffd_copy(struct fl_host *h, u64 dst, const void *src, u32 n, bool wp
 	return done;
 }
 
-static u32 uffd_map_shared(struct fl_host *h, u64 va, u32 n, int *ret_error)
+/* Tries to fill a range of shared memory. In *ret_bytes how much of it was, or -errno. */
+typedef long fill_range(int fd, struct uffdio_range range, s64 *ret_bytes);
+
+static long continue_range(int fd, struct uffdio_range range, s64 *ret_bytes)
+{
+	struct uffdio_continue c = {.range = range};
+	long r = fl_syscall(SYS_ioctl, fd, UFFDIO_CONTINUE, &c);
+
+	*ret_bytes = c.mapped;
+	return r;
+}
+
+static long zero_range(int fd, struct uffdio_range range, s64 *ret_bytes)
+{
+	struct uffdio_zeropage z = {.range = range};
+	long r = fl_syscall(SYS_ioctl, fd, UFFDIO_ZEROPAGE, &z);
+
+	*ret_bytes = z.zeropage;
+	return r;
+}
+
+static u32 fill_shared(struct fl_host *h, u64 va, u32 n, int *ret_error, fill_range *fill)
 {
 	u32 done = 0, step = n;
 
 	*ret_error = 0;
 	while (done < n) {
-		step = fl_min(step, n - done);
-		struct uffdio_continue c = {
-			.range = {va + (u64)done * FL_PAGE_SIZE, (u64)step * FL_PAGE_SIZE},
-		};
-		long r = fl_syscall(SYS_ioctl, uffd_of(h)->fd, UFFDIO_CONTINUE, &c);
+		s64 bytes;
+		long r;
 
-		if (c.mapped > 0) {
-			done += (u32)(c.mapped / (s64)FL_PAGE_SIZE);
+		step = fl_min(step, n - done);
+		r = fill(uffd_of(h)->fd, (struct uffdio_range){va + (u64)done * FL_PAGE_SIZE,
+			(u64)step * FL_PAGE_SIZE}, &bytes);
+		if (bytes > 0) {
+			done += (u32)(bytes / (s64)FL_PAGE_SIZE);
 			step = n - done;
 		} else if (r == -ENOENT && step > 1) {
 			/* the kernel keeps VMAs apart that are one to us: MADV_RANDOM, mbind(2),
 			 * protection keys */
 			step /= 2;
 		} else if (r < 0 && r != -EAGAIN) {
-			*ret_error = c.mapped < 0 ? (int)c.mapped : (int)r;
+			*ret_error = bytes < 0 ? (int)bytes : (int)r;
 			break;
 		}
 	}
 	return done;
 }
 
+static u32 uffd_map_shared(struct fl_host *h, u64 va, u32 n, int *ret_error)
+{
+	return fill_shared(h, va, n, ret_error, continue_range);
+}
+
 static u32 uffd_zero_shared(struct fl_host *h, u64 va, u32 n, int *ret_error)
 {
-	u32 done = 0, step = n;
-
-	*ret_error = 0;
-	while (done < n) {
-		step = fl_min(step, n - done);
-		struct uffdio_zeropage z = {
-			.range = {va + (u64)done * FL_PAGE_SIZE, (u64)step * FL_PAGE_SIZE},
-		};
-		long r = fl_syscall(SYS_ioctl, uffd_of(h)->fd, UFFDIO_ZEROPAGE, &z);
-
-		if (z.zeropage > 0) {
-			done += (u32)(z.zeropage / (s64)FL_PAGE_SIZE);
-			step = n - done;
-		} else if (r == -ENOENT && step > 1) {
-			step /= 2; /* as in uffd_map_shared */
-		} else if (r < 0 && r != -EAGAIN) {
-			*ret_error = z.zeropage < 0 ? (int)z.zeropage : (int)r;
-			break;
-		}
-	}
-	return done;
+	return fill_shared(h, va, n, ret_error, zero_range);
 }
 
 static int uffd_punch(struct fl_host *h, u64 va, u64 n)

@@ -50,14 +50,9 @@ u32 fl_shmem_slot(const struct fl_machine_view *v, u64 e)
 	}
 }
 
-static bool is_mapped(u64 e)
+static int change(u64 was, u64 e, enum fl_shmem_kind kind)
 {
-	return fl_shmem_state(e) == FL_SHMEM_RESIDENT && (e & FL_SHMEM_MAPPED);
-}
-
-static bool is_inactive(u64 e)
-{
-	return fl_shmem_state(e) == FL_SHMEM_RESIDENT && !(e & FL_SHMEM_MAPPED);
+	return fl_shmem_is_of(e, kind) - fl_shmem_is_of(was, kind);
 }
 
 void fl_shmem_set(struct fl_machine_view *v, struct fl_shmem *s, u32 index, u64 e)
@@ -66,21 +61,34 @@ void fl_shmem_set(struct fl_machine_view *v, struct fl_shmem *s, u32 index, u64 
 	u64 *at = fl_shmem_entry(v, s, index), was = *at;
 
 	__atomic_store_n(at, e, __ATOMIC_RELEASE);
-	c->used = (u16)(c->used + (e != 0) - (was != 0));
-	c->mapped = (u16)(c->mapped + is_mapped(e) - is_mapped(was));
-	c->inactive = (u16)(c->inactive + is_inactive(e) - is_inactive(was));
+	c->used = (u16)(c->used + change(was, e, FL_SHMEM_OF_ALL));
+	c->mapped = (u16)(c->mapped + change(was, e, FL_SHMEM_OF_MAPPED));
+	c->inactive = (u16)(c->inactive + change(was, e, FL_SHMEM_OF_INACTIVE));
 	s->resident += (u32)fl_shmem_has_frame(e) - (u32)fl_shmem_has_frame(was);
-	s->inactive += (u32)is_inactive(e) - (u32)is_inactive(was);
+	s->inactive += (u32)change(was, e, FL_SHMEM_OF_INACTIVE);
 }
 
-u32 fl_shmem_next_used(const struct fl_machine_view *v, const struct fl_shmem *s, u32 from)
+u32 fl_shmem_chunk_end(const struct fl_shmem *s, u32 index)
+{
+	return fl_min((index / FL_SHMEM_CHUNK + 1) * FL_SHMEM_CHUNK, s->npages);
+}
+
+static u32 nr_of(const struct fl_shmem_chunk *c, enum fl_shmem_kind kind)
+{
+	return kind == FL_SHMEM_OF_MAPPED   ? c->mapped :
+	       kind == FL_SHMEM_OF_INACTIVE ? c->inactive :
+					      c->used;
+}
+
+u32 fl_shmem_next(const struct fl_machine_view *v, const struct fl_shmem *s, u32 from,
+	enum fl_shmem_kind kind)
 {
 	while (from < s->npages) {
-		u32 end = fl_min((from / FL_SHMEM_CHUNK + 1) * FL_SHMEM_CHUNK, s->npages);
+		u32 end = fl_shmem_chunk_end(s, from);
 
-		if (fl_shmem_chunk_of(v, s, from)->used)
+		if (nr_of(fl_shmem_chunk_of(v, s, from), kind))
 			for (; from < end; from++)
-				if (*fl_shmem_entry(v, s, from))
+				if (fl_shmem_is_of(*fl_shmem_entry(v, s, from), kind))
 					return from;
 		from = end;
 	}
@@ -139,7 +147,7 @@ void fl_shmem_clear(struct fl_machine_view *v, struct fl_shmem *s, u32 from, u32
 {
 	u32 frames[64], slots[64], nr_frames = 0, nr_slots = 0;
 
-	for (u32 i = fl_shmem_next_used(v, s, from); i < to; i = fl_shmem_next_used(v, s, i + 1)) {
+	for (u32 i = from; (i = fl_shmem_next(v, s, i, FL_SHMEM_OF_ALL)) < to; i++) {
 		u64 e = *fl_shmem_entry(v, s, i);
 		u32 slot = fl_shmem_slot(v, e);
 

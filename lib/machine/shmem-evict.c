@@ -13,6 +13,8 @@
 #define LATE_MS	 250u /* an evictor that is stopped, or whose disk is slow */
 
 enum hand { UNMAP, TAKE_OUT };
+static const enum fl_shmem_kind looks_for[] = {
+	[UNMAP] = FL_SHMEM_OF_MAPPED, [TAKE_OUT] = FL_SHMEM_OF_INACTIVE};
 
 static u32 self_of(const struct fl_machine_view *v)
 {
@@ -55,27 +57,6 @@ void fl_shmem_mine(const struct fl_machine_view *v, u32 *ret_resident, u32 *ret_
 		}
 }
 
-static bool is_for(u64 e, enum hand hand)
-{
-	return fl_shmem_state(e) == FL_SHMEM_RESIDENT && !(e & FL_SHMEM_MAPPED) == (hand == TAKE_OUT);
-}
-
-/* The first page at or behind from that is for this hand, npages if none is. */
-static u32 next_for(const struct fl_machine_view *v, const struct fl_shmem *s, u32 from, enum hand hand)
-{
-	while (from < s->npages) {
-		const struct fl_shmem_chunk *c = fl_shmem_chunk_of(v, s, from);
-		u32 end = fl_min((from / FL_SHMEM_CHUNK + 1) * FL_SHMEM_CHUNK, s->npages);
-
-		if (hand == UNMAP ? c->mapped : c->inactive)
-			for (; from < end; from++)
-				if (is_for(*fl_shmem_entry(v, s, from), hand))
-					return from;
-		from = end;
-	}
-	return s->npages;
-}
-
 /* The object and page at which the hand finds something to do. */
 static struct fl_shmem *find(struct fl_machine_view *v, enum hand hand, u32 *ret_index)
 {
@@ -93,7 +74,7 @@ static struct fl_shmem *find(struct fl_machine_view *v, enum hand hand, u32 *ret
 		if (!is_mine(v, s) || (busy && others_active(v, s)) ||
 			(hand == UNMAP && (s32)(now - s->skip_until_ms) < 0))
 			continue;
-		*ret_index = next_for(v, s, s->hand[hand], hand);
+		*ret_index = fl_shmem_next(v, s, s->hand[hand], looks_for[hand]);
 		if (*ret_index < s->npages)
 			return s;
 		s->hand[hand] = 0;
@@ -108,13 +89,13 @@ bool fl_shmem_unmap_begin(struct fl_machine_view *v, struct fl_shmem_unmapping *
 	u->s = find(v, UNMAP, &u->index);
 	if (!u->s)
 		return false;
-	end = fl_min((u->index / FL_SHMEM_CHUNK + 1) * FL_SHMEM_CHUNK, u->s->npages);
+	end = fl_shmem_chunk_end(u->s, u->index);
 	u->n = fl_min(end - u->index, u->s->grain);
 	u->entry = fl_shmem_entry(v, u->s, u->index);
 	u->s->hand[UNMAP] = u->index + u->n;
 	fl_shmem_busy(v, FL_SHMEM_OUT, u->entry, u->n);
 	for (u32 i = 0; i < u->n; i++)
-		if (is_for(u->entry[i], UNMAP))
+		if (fl_shmem_is_of(u->entry[i], looks_for[UNMAP]))
 			fl_shmem_set(v, u->s, u->index + i,
 				fl_shmem_make_own(v, FL_SHMEM_OUT, fl_shmem_payload(u->entry[i])));
 	u->asked = others_active(v, u->s);
@@ -156,12 +137,12 @@ bool fl_shmem_take_inactive(struct fl_machine_view *v, u32 want, struct fl_shmem
 	if (!b->s)
 		return false;
 	b->entry = fl_shmem_entry(v, b->s, 0);
-	end = fl_min((at / FL_SHMEM_CHUNK + 1) * FL_SHMEM_CHUNK, b->s->npages);
+	end = fl_shmem_chunk_end(b->s, at);
 	fl_shmem_busy(v, FL_SHMEM_OUT, b->entry + at, end - at);
 	for (; at < end && b->n < fl_min(want, FL_SHMEM_BATCH); at++) {
 		u32 frame = fl_shmem_payload(b->entry[at]);
 
-		if (!is_for(b->entry[at], TAKE_OUT))
+		if (!fl_shmem_is_of(b->entry[at], looks_for[TAKE_OUT]))
 			continue;
 		b->index[b->n] = at;
 		b->frame[b->n++] = frame;

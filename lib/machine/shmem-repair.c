@@ -58,11 +58,10 @@ static void count_entries(const struct fl_machine_view *v, const struct fl_shmem
 	*ret_resident = 0;
 	for (u32 i = from; i < end; i++) {
 		u64 e = *fl_shmem_entry(v, s, i);
-		bool resident = fl_shmem_state(e) == FL_SHMEM_RESIDENT;
 
-		ret->used = (u16)(ret->used + (e != 0));
-		ret->mapped = (u16)(ret->mapped + (resident && (e & FL_SHMEM_MAPPED)));
-		ret->inactive = (u16)(ret->inactive + (resident && !(e & FL_SHMEM_MAPPED)));
+		ret->used = (u16)(ret->used + fl_shmem_is_of(e, FL_SHMEM_OF_ALL));
+		ret->mapped = (u16)(ret->mapped + fl_shmem_is_of(e, FL_SHMEM_OF_MAPPED));
+		ret->inactive = (u16)(ret->inactive + fl_shmem_is_of(e, FL_SHMEM_OF_INACTIVE));
 		*ret_resident += fl_shmem_has_frame(e);
 	}
 }

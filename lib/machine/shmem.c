@@ -92,7 +92,7 @@ static void destroy(struct fl_machine_view *v, struct fl_shmem *s)
 {
 	fl_shmem_clear(v, s, 0, s->npages);
 	/* who punches pages out has it mapped, or is dead */
-	for (u32 i = fl_shmem_next_used(v, s, 0); i < s->npages; i = fl_shmem_next_used(v, s, i + 1))
+	for (u32 i = 0; (i = fl_shmem_next(v, s, i, FL_SHMEM_OF_ALL)) < s->npages; i++)
 		fl_shmem_leave(v, s, i);
 	__atomic_store_n(&s->npages, 0, __ATOMIC_RELEASE);
 }

@@ -69,6 +69,20 @@ static inline bool fl_shmem_has_frame(u64 entry)
 		fl_shmem_state(entry) == FL_SHMEM_PUNCH;
 }
 
+/* Kinds of entries that are counted by chunk, and looked for. */
+enum fl_shmem_kind {
+	FL_SHMEM_OF_ALL,	/* but NONE */
+	FL_SHMEM_OF_MAPPED,	/* RESIDENT and MAPPED */
+	FL_SHMEM_OF_INACTIVE,	/* RESIDENT, and not */
+};
+
+static inline bool fl_shmem_is_of(u64 e, enum fl_shmem_kind kind)
+{
+	return kind == FL_SHMEM_OF_ALL ? e != 0 :
+		fl_shmem_state(e) == FL_SHMEM_RESIDENT &&
+			!(e & FL_SHMEM_MAPPED) == (kind == FL_SHMEM_OF_INACTIVE);
+}
+
 /* OUT, PUNCH or IN by self. */
 static inline u64 fl_shmem_make_own(const struct fl_machine_view *v, enum fl_shmem_state state,
 	u32 payload)
@@ -118,8 +132,11 @@ u32 fl_shmem_slot(const struct fl_machine_view *v, u64 entry);
 /* Whatever [from, to) is: frames and slots go back, and it is NONE; but where a page is being
  * punched out that is still to be waited for. */
 void fl_shmem_clear(struct fl_machine_view *v, struct fl_shmem *s, u32 from, u32 to);
-/* The first page at or behind from that is in use, npages if none is. */
-u32 fl_shmem_next_used(const struct fl_machine_view *v, const struct fl_shmem *s, u32 from);
+/* The first page at or behind from that is of this kind, npages if none is. */
+u32 fl_shmem_next(const struct fl_machine_view *v, const struct fl_shmem *s, u32 from,
+	enum fl_shmem_kind kind);
+/* Where the chunk that has the page ends. */
+u32 fl_shmem_chunk_end(const struct fl_shmem *s, u32 index);
 
 /* n entries from this one on may be OUT or PUNCH, or IN, by self, until fl_shmem_idle; several
  * of the latter at a time. */

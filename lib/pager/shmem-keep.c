@@ -48,9 +48,9 @@ void fl_shmem_keep_all(struct fl_pager *p)
 		if (!s->npages || !fl_shmem_is_mapped(v, s))
 			continue;
 		s->kept = 1;
-		for (u32 k = fl_shmem_next_used(v, s, 0); k < s->npages;) {
+		for (u32 k = 0; (k = fl_shmem_next(v, s, k, FL_SHMEM_OF_ALL)) < s->npages;) {
 			if (keep(p, s, k)) {
-				k = fl_shmem_next_used(v, s, k + 1);
+				k++;
 				continue;
 			}
 			fl_shmem_unlock(v);

@@ -59,6 +59,17 @@ static inline struct fl_shmem *object(struct fl_machine_view *v, u64 ino)
 	return s;
 }
 
+/* One that both have; as in set_up, which this begins with. */
+static inline struct fl_shmem *set_up_shared(void)
+{
+	struct fl_shmem *s;
+
+	set_up();
+	s = object(&view, 7);
+	object(&other, 7);
+	return s;
+}
+
 static inline u64 *entry(struct fl_shmem *s, u32 i)
 {
 	return fl_shmem_entry(&view, s, i);

@@ -11,9 +11,7 @@ START_TEST(dead_ones_finish_nothing)
 	struct fl_shmem *s;
 	u32 frame;
 
-	set_up();
-	s = object(&view, 7);
-	object(&other, 7);
+	s = set_up_shared();
 	for (u32 i = 0; i < 8; i++)
 		bring_in(&view, s, i);
 	bring_out(&view, s, 7);
@@ -43,9 +41,7 @@ START_TEST(dead_ones_finish_neither)
 	struct fl_shmem *s;
 	u32 frame;
 
-	set_up();
-	s = object(&view, 7);
-	object(&other, 7);
+	s = set_up_shared();
 	bring_in(&view, s, 0);
 	bring_in(&view, s, 1);
 	bring_out(&view, s, 1);
@@ -67,9 +63,7 @@ START_TEST(dead_ones_punch_no_more)
 	u32 slot;
 	int err;
 
-	set_up();
-	s = object(&view, 7);
-	object(&other, 7);
+	s = set_up_shared();
 	bring_in(&view, s, 0);
 	bring_in(&view, s, 1);
 	bring_in(&view, s, 2);
@@ -102,9 +96,7 @@ START_TEST(given_up_while_punched)
 	u32 slot;
 	int err;
 
-	set_up();
-	s = object(&view, 7);
-	object(&other, 7);
+	s = set_up_shared();
 	for (u32 i = 0; i < 3; i++)
 		bring_in(&view, s, i);
 	bring_out(&view, s, 2);
@@ -136,9 +128,7 @@ START_TEST(late_ones_are_taken_over_from)
 	struct fl_shmem *s, *own;
 	u64 slot;
 
-	set_up();
-	s = object(&view, 7);
-	object(&other, 7);
+	s = set_up_shared();
 	own = object(&view, 8);
 	bring_in(&view, s, 0);
 	bring_in(&view, s, 1);
