@@ -20,8 +20,7 @@ enum fl_action fl_hook_alone(struct fl_call *c)
 		return FL_NATIVE;
 	fl_lock(&fl.pager.lock);
 	/* nor are our threads its own where it is a child in its parent's memory (vfork) */
-	if (fl_program_threads() != 1 || (u32)fl_syscall(SYS_getpid) != fl.pid ||
-		!fl_threads_end(&pause)) {
+	if (fl_program_threads() != 1 || fl_is_borrowed() || !fl_threads_end(&pause)) {
 		fl_unlock(&fl.pager.lock);
 		return FL_NATIVE; /* and the kernel says what it says */
 	}

@@ -111,11 +111,11 @@ static struct place *spare_for(u32 tid, u64 bytes)
 	return NULL;
 }
 
-static struct place *place_for(u32 tid, u64 bytes)
+static struct place *place_for(u32 tid, u64 bytes, bool borrowed)
 {
 	struct place **link = &places, *p;
 
-	p = (u32)fl_syscall(SYS_getpid) == fl.pid ? NULL : spare_for(tid, bytes);
+	p = borrowed ? spare_for(tid, bytes) : NULL;
 	if (p)
 		return p;
 	fl_lock(&fl.pager.lock);
@@ -176,7 +176,7 @@ static bool unload(u64 entry, char *list, bool *ret_ok)
  * The environment for the next program: with what it must know of the limits (NULL: nothing),
  * and without us where the library is out of reach. 0 if it must stay as it is.
  */
-static u64 edited(u64 envp, const char *limits, bool native)
+static u64 edited(u64 envp, const char *limits, bool native, bool borrowed)
 {
 	long n = count(envp);
 	char head[HEAD_BYTES];
@@ -188,7 +188,7 @@ static u64 edited(u64 envp, const char *limits, bool native)
 	if (n < 0)
 		return 0;
 	p = place_for(fl_gettid(), sizeof(*p) + (u64)(n + 2) * 8 + strlen(preload_name) +
-			FL_LIBRARIES_MAX + FL_LIMITS_TEXT + 1);
+			FL_LIBRARIES_MAX + FL_LIMITS_TEXT + 1, borrowed);
 	if (!p)
 		return 0;
 	told = (char *)&p->entries[n + 2];
@@ -225,13 +225,10 @@ static u64 edited(u64 envp, const char *limits, bool native)
 enum fl_action fl_hook_exec(struct fl_call *c)
 {
 	u64 *envp = c->nr == SYS_execve ? &c->a[2] : &c->a[3], other = 0;
-	bool native = fl.library[0] && !reachable(fl.library), limited = false, ours;
+	bool native = fl.library[0] && !reachable(fl.library), limited = false, borrowed = fl_is_borrowed();
 	char limits[FL_LIMITS_TEXT];
 
-	/* a vfork child is not counted, and must not take its parent's lock with it when
-	 * it is killed */
-	ours = (u32)fl_syscall(SYS_getpid) == fl.pid;
-	if (ours) {
+	if (!borrowed) {
 		fl_lock(&fl.pager.lock);
 		fl_follow_restore(&fl.handler.follow);
 		fl_sample(&fl.handler); /* the last chance to count what goes now */
@@ -242,11 +239,11 @@ enum fl_action fl_hook_exec(struct fl_call *c)
 		limited = fl_limits_tell(limits, sizeof(limits), false);
 	}
 	if (limited && (native || fl_exec_is_native(c))) {
-		fl_limits_lower(ours);
+		fl_limits_lower(!borrowed);
 		fl_limits_tell(limits, sizeof(limits), true);
 	}
 	if (native || limited)
-		other = edited(*envp, limited ? limits : NULL, native);
+		other = edited(*envp, limited ? limits : NULL, native, borrowed);
 	if (other)
 		*envp = other;
 	return FL_NATIVE;

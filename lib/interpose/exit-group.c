@@ -43,7 +43,7 @@ static bool has_robust_mutexes(void)
 static bool alone(void)
 {
 	return !fl.had_threads && !fl.mm_shared && (!fl.vfork_tid || fl.vfork_tid == fl_gettid()) &&
-		(u32)fl_syscall(SYS_getpid) == fl.pid;
+		!fl_is_borrowed();
 }
 
 static void zap(struct fl_pager *p)

@@ -50,7 +50,7 @@ enum fl_action fl_hook_exit(struct fl_call *c)
 	u32 tid = fl_gettid();
 
 	/* a process that borrows our memory, and ends: not a thread of ours */
-	if ((u32)fl_syscall(SYS_getpid) != fl.pid)
+	if (fl_is_borrowed())
 		return FL_NATIVE;
 	fl_lock(&fl.pager.lock);
 	fl_pager_hold(&fl.pager, tid);

@@ -49,7 +49,7 @@ enum fl_action fl_hook_rlimit(struct fl_call *c)
 	u64 new_at = of_any ? c->a[2] : c->nr == SYS_setrlimit ? c->a[1] : 0;
 	u64 old_at = of_any ? c->a[3] : c->nr == SYS_getrlimit ? c->a[1] : 0;
 	enum fl_limit which = fl_limit_of((u32)c->a[of_any ? 1 : 0]);
-	bool borrowed = (u32)fl_syscall(SYS_getpid) != fl.pid;
+	bool borrowed = fl_is_borrowed();
 	const struct fl_proc *p;
 	struct rlimit new, old;
 	long ret;
@@ -57,7 +57,6 @@ enum fl_action fl_hook_rlimit(struct fl_call *c)
 	if (which == FL_NR_LIMITS || (!new_at && !old_at) ||
 		(new_at && (!fl_peek(new_at, &new, sizeof(new)) || new.rlim_cur > new.rlim_max)))
 		return FL_NATIVE; /* another resource, or an error */
-	/* a vfork child must not take its parent's lock with it when it is killed */
 	if (!borrowed)
 		fl_lock(&fl.pager.lock);
 	p = record_of(of_any ? (u32)c->a[0] : 0);

@@ -258,7 +258,7 @@ enum fl_why fl_lease_take(int fd, u64 dev, u64 ino)
 
 	/* the number by which the handler is called is the parent's, or this is no process of ours
 	 * but one that borrows its memory */
-	if (fl.handler.stop_fd < 0 || (u32)fl_syscall(SYS_getpid) != fl.pid)
+	if (fl.handler.stop_fd < 0 || fl_is_borrowed())
 		return FL_WHY_NO_LEASE;
 	/* before it is opened: that could wait for a server, maybe a thread of this process */
 	if (fl_syscall(SYS_fstatfs, fd, &fs) < 0 || !is_local((u64)fs.f_type))

@@ -6,6 +6,7 @@
 #ifndef FL_RUNTIME_RUNTIME_H
 #define FL_RUNTIME_RUNTIME_H
 
+#include "arch/x86_64/syscall.h"
 #include "fault/handler.h"
 #include "fault/uffd.h"
 #include "pager/pager.h"
@@ -55,6 +56,13 @@ extern struct fl_runtime fl __attribute__((visibility("hidden")));
 
 /* init.c: what hooks need before anything else. 0 or -errno. */
 int fl_runtime_stacks(char *why, size_t why_bytes);
+
+/* Is the calling thread of a process that borrows our memory (vfork, CLONE_VM)? It is not counted, and
+ * must not take the mm lock with it when it is killed. */
+static inline bool fl_is_borrowed(void)
+{
+	return (u32)fl_syscall(SYS_getpid) != fl.pid;
+}
 
 /* init.c: 0, or -errno with one line in why. Single-threaded start. */
 int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t why_bytes);

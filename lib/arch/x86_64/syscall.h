@@ -11,6 +11,7 @@
 #ifndef FL_ARCH_SYSCALL_H
 #define FL_ARCH_SYSCALL_H
 
+#include <stdbool.h>
 #include <sys/syscall.h>
 
 static inline __attribute__((always_inline)) long fl_syscall6(
