@@ -138,23 +138,16 @@ bool fl_lock_is_held(const struct fl_lock *l)
 static char task_state(u32 tid, u64 *ret_start_ticks)
 {
 	char path[32], buf[512];
-	const char *at = NULL;
-	char state;
-	long n;
+	const char *state, *start;
 
 	fl_format(path, sizeof(path), "/proc/%u/stat", tid);
-	n = fl_read_file(path, buf, sizeof(buf));
-	/* the state follows the last ')' of the name; the start is the 19th field behind it */
-	for (long i = n - 3; i > 0 && !at; i--)
-		if (buf[i] == ')')
-			at = &buf[i + 2];
-	if (!at)
+	fl_read_file(path, buf, sizeof(buf));
+	state = fl_stat_field(buf, 3);
+	start = fl_stat_field(buf, 22);
+	if (!state || !start)
 		return 0;
-	state = *at;
-	for (int field = 0; *at && field < 19; at++)
-		field += *at == ' ';
-	*ret_start_ticks = fl_read_number(&at);
-	return state;
+	*ret_start_ticks = fl_read_number(&start);
+	return *state;
 }
 
 static bool is_dead(char state)

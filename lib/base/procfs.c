@@ -3,6 +3,7 @@
 #include "arch/x86_64/syscall.h"
 
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #define TASKS "/proc/self/task"
@@ -28,6 +29,16 @@ u64 fl_read_number(const char **s)
 	for (; **s >= '0' && **s <= '9'; ++*s)
 		n = n * 10 + (u64)(**s - '0');
 	return n;
+}
+
+const char *fl_stat_field(const char *text, u32 field)
+{
+	const char *at = strrchr(text, ')');
+
+	for (at = at ? at + 1 : ""; *at && field > 3; field--)
+		for (at++; *at && *at != ' '; at++)
+			;
+	return *at ? at + 1 : NULL;
 }
 
 u32 fl_nr_tasks(void)

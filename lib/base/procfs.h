@@ -26,6 +26,10 @@ long fl_read_file(const char *path, char *buf, u32 size);
 /* The decimal number at *s, behind blanks; *s is set behind it. 0 if there is none. */
 u64 fl_read_number(const char **s);
 
+/* Where a field of /proc/PID/stat begins in its text, by its number in proc(5), from 3 (the state)
+ * on: behind the name, which may have blanks and brackets. NULL if there are not so many. */
+const char *fl_stat_field(const char *text, u32 field);
+
 /* The threads of this process, ours among them; 0 if /proc does not tell. */
 u32 fl_nr_tasks(void);
 

@@ -113,24 +113,17 @@ static int add_up_library(struct dl_phdr_info *info, size_t size, void *unused)
 	return 1;
 }
 
-/* proc(5): the 45th to the 47th field of /proc/PID/stat are start_data, end_data, start_brk. */
+/* proc(5): the fields from the 45th on are start_data, end_data, start_brk. */
 static void read_heap(void)
 {
-	char buf[1024], *name_end = NULL;
+	char buf[1024];
 	const char *s;
 	u64 start_data;
 
-	if (fl_read_file("/proc/self/stat", buf, sizeof(buf)) <= 0)
+	fl_read_file("/proc/self/stat", buf, sizeof(buf));
+	s = fl_stat_field(buf, 45);
+	if (!s)
 		return;
-	for (char *c = buf; *c; c++)
-		if (*c == ')')
-			name_end = c;
-	if (!name_end)
-		return;
-	s = name_end + 1;
-	for (int field = 2; field < 44; field++)
-		for (s++; *s && *s != ' '; s++)
-			;
 	start_data = fl_read_number(&s);
 	known.program_data = fl_read_number(&s) - start_data;
 	known.start_brk = fl_read_number(&s);
