@@ -11,24 +11,6 @@
 
 #include <errno.h>
 
-/* The record of the process whose limits are asked for; NULL: it is not managed. */
-static const struct fl_proc *record_of(u32 pid)
-{
-	const struct fl_machine_view *v = &fl.pager.machine;
-
-	if (!pid || pid == (u32)fl_syscall(SYS_getpid))
-		return v->self;
-	for (u32 i = 0; i < __atomic_load_n(&v->t->nr_procs, __ATOMIC_ACQUIRE); i++) {
-		const struct fl_proc *p = &v->procs[i];
-
-		if (p->pid == pid && p->state == FL_PROC_LIVE && p->pid_ns == v->self->pid_ns &&
-			!fl_proc_is_gone(p))
-			return p;
-	}
-	/* a thread may be named as well */
-	return fl_syscall(SYS_tgkill, fl_syscall(SYS_getpid), pid, 0) == 0 ? v->self : NULL;
-}
-
 static long change(const struct fl_call *c, enum fl_limit which, const struct fl_proc *p,
 	struct rlimit *new, struct rlimit *old)
 {
@@ -59,7 +41,7 @@ enum fl_action fl_hook_rlimit(struct fl_call *c)
 		return FL_NATIVE; /* another resource, or an error */
 	if (!borrowed)
 		fl_lock(&fl.pager.lock);
-	p = record_of(of_any ? (u32)c->a[0] : 0);
+	p = fl_record_of(of_any ? (u32)c->a[0] : 0);
 	if (p)
 		ret = change(c, which, p, new_at ? &new : NULL, &old);
 	if (!borrowed)
