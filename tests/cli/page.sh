@@ -224,7 +224,7 @@ shared_pages() {
 		done
 	done
 }
-"$FAULTLINE" run --quiet --ram 12M --page-shared -- python3 "$tmp/shared.py" <"$tmp/in" >"$tmp/from" &
+"$FAULTLINE" run --quiet --ram 12M -- python3 "$tmp/shared.py" <"$tmp/in" >"$tmp/from" &
 tool=$!
 exec 7>"$tmp/in" 8<"$tmp/from"
 if read -r -t "$FL_TEST_TIMEOUT" parent child base <&8; then

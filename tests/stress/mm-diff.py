@@ -34,7 +34,7 @@ class Side:
             tool = os.path.join(o.build, "tools/faultline")
             self.env["FAULTLINE_CHECK"] = tool + " check"
             self.command = [tool, "run", "--quiet", "--stats", self.stats]
-            self.command += ["--ram", o.ram, "--page-shared"] if o.ram else []
+            self.command += ["--ram", o.ram] if o.ram else []
             self.command += ["--"]
         self.command += [os.path.join(o.build, "tests/programs/mm-diff"), "--log", self.prefix]
         for name in ("ops", "seed", "threads", "every"):
