@@ -210,8 +210,8 @@ shared_pages() {
 	[ -n "$swapped" ] && [ -n "$resident" ] ||
 		fail "shared anonymous memory" "not one page of 48 in memory, or none in swap" "$tmp/out"
 	ran "$FAULTLINE" layout --json "$parent"
-	json_true "shared memory in layout" '[a["resident_bytes"] > 0 < a["swap_bytes"] and
-		a["resident_bytes"] + a["swap_bytes"] == 24 << 20 for b in o["boxes"] for a in b.get("areas", [])
+	json_true "shared memory in layout" '[a["resident_bytes"] + a["soft_bytes"] > 0 < a["swap_bytes"] and
+		a["resident_bytes"] + a["soft_bytes"] + a["swap_bytes"] == 24 << 20 and a["owner"] == "faultline" for b in o["boxes"] for a in b.get("areas", [])
 		if int(a["start"], 16) <= base < int(a["end"], 16)] == [True]' "base=$base"
 	for at in $swapped $resident; do
 		for who in parent child; do
