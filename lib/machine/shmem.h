@@ -115,6 +115,7 @@ bool fl_shmem_is_mapped(const struct fl_machine_view *v, const struct fl_shmem *
 void fl_shmem_unmap(struct fl_machine_view *v, struct fl_shmem *s);
 /* self may have pages of it in its page table; true if that is new. */
 bool fl_shmem_activate(struct fl_machine_view *v, struct fl_shmem *s);
+bool fl_shmem_is_active(const struct fl_machine_view *v, const struct fl_shmem *s);
 
 /* An entry changes: only so. */
 void fl_shmem_set(struct fl_machine_view *v, struct fl_shmem *s, u32 index, u64 entry);

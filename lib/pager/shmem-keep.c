@@ -59,15 +59,18 @@ void fl_shmem_keep_all(struct fl_pager *p)
 bool fl_shmem_leave_pinned(struct fl_pager *p, struct fl_shmem *s, bool look)
 {
 	struct fl_machine_view *v = &p->machine;
+	bool leave;
 
 	if (!p->may_pin || !p->may_pin(p, look))
 		return false;
 	fl_shmem_lock(v);
-	/* who asks may have had another object in mind, which is gone */
-	if (s->npages && fl_shmem_is_mapped(v, s) && !s->kept)
+	/* who asks may have had another object in mind, which is gone; and what this process has never
+	 * touched, no device can write to for it */
+	leave = s->npages && fl_shmem_is_mapped(v, s) && fl_shmem_is_active(v, s);
+	if (leave && !s->kept)
 		fl_count(p, shmem_pinned, fl_shmem_keep(v, s));
 	fl_shmem_unlock(v);
-	return true;
+	return leave;
 }
 
 void fl_shmem_drop(struct fl_pager *p, struct fl_shmem *s)
