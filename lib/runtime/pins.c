@@ -23,7 +23,7 @@
 
 /* Of /dev: what copies, or is no device. * is any end of the name. */
 static const char *const harmless[] = {"null", "zero", "full", "random", "urandom", "kmsg", "console",
-	"ptmx", "tty*", "pts*", "hvc*", "shm*", "mqueue*", "fuse", "kvm", "userfaultfd", "rtc*",
+	"ptmx", "tty*", "pts*", "hvc*", "shm*", "mqueue*", "kvm", "userfaultfd", "rtc*",
 	"input/*", "net/tun"};
 
 static bool begins(const char *s, const char *with)
