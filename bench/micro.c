@@ -4,10 +4,11 @@
  *	micro WORKLOAD CONTENT MIB SECONDS [4k]
  *
  * MIB of private anonymous memory, a power of two, are filled with pages of CONTENT
- * (pages.h). Then the workload runs as warm-up and once more with the clock running, each
- * for ROUNDS accesses a page or for SECONDS, whichever comes first: a slow one ends in time,
- * and its figure is the time an access. A first touch is one of every page, with nothing
- * before it but another that was thrown away. 4k: no huge pages.
+ * (pages.h). Then the workload runs with the clock running for ROUNDS accesses a page or for
+ * SECONDS, whichever comes first: a slow one ends in time, and its figure is the time an
+ * access. Before, as warm-up, it runs for up to twice as long, so that what is in memory is
+ * there by the workload's choice and not by that of the filling. A first touch is one of every
+ * page, with nothing before it but another that was thrown away. 4k: no huge pages.
  *
  * Prints nanoseconds an access, accesses, and nanoseconds a page of the first filling.
  */
@@ -179,7 +180,7 @@ static void accesses(double seconds)
 	struct walk walks[MAX_THREADS] = {{.seed = 1234567}, {.seed = 7654321}};
 	uint64_t first = fill(0), done = 0, ns;
 
-	walk_all(walks, seconds);
+	walk_all(walks, 2 * seconds);
 	ns = walk_all(walks, seconds);
 	for (unsigned int i = 0; i < work->threads; i++)
 		done += walks[i].done;
