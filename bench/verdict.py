@@ -51,6 +51,8 @@ class Against:
         for pages in sorted({f["pages"] or "" for f in figures}):
             sizes = sorted((f for f in figures if (f["pages"] or "") == pages and f["percent"] >= percent),
                            key=lambda f: f["percent"])
+            if not sizes or sizes[0]["percent"] != percent:
+                continue  # the size was not asked for
             for f in sizes:
                 what = " ".join(filter(None, [f["name"], pages, "at %d%%" % f["percent"]]))
                 if self.add(what, f) or not self.died(f):
