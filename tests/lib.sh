@@ -13,6 +13,8 @@ PROGRAMS=$FL_BUILD/tests/programs
 SAMPLER=$PROGRAMS/rss-sampler
 # A guard against hangs, never a measure: seconds before a run is killed.
 FL_TEST_TIMEOUT=${FL_TEST_TIMEOUT:-300}
+# More options of `faultline run` for the tests that run programs in little memory: "--policy car".
+read -ra run_options <<<"${FL_RUN_OPTIONS:-}"
 # shellcheck disable=SC2034 # for the scripts
 readonly FL_TOP FL_BUILD FAULTLINE LIBFAULTLINE PROGRAMS SAMPLER
 

@@ -35,7 +35,8 @@ static const struct argp_option options[] = {
 		"Where pages go that do not fit: a directory, or a file to be made (default: "
 		"$TMPDIR or /tmp, with no limit)",
 		2},
-	{"policy", OPT_KEY + 2, "NAME", 0, "Which pages leave first: second-chance", 3},
+	{"policy", OPT_KEY + 2, "NAME[,KEY=VALUE]", 0,
+		"Which pages leave first: " FL_POLICY_NAMES " (default: second-chance)", 3},
 	{"prefetch", OPT_KEY + 3, "NAME", 0,
 		"What is read from swap ahead of use: readahead or none", 4},
 	{"engine", OPT_KEY + 4, "NAME", 0, "How faults are caught: auto or uffd", 5},
