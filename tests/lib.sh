@@ -14,6 +14,7 @@ SAMPLER=$PROGRAMS/rss-sampler
 # A guard against hangs, never a measure: seconds before a run is killed.
 FL_TEST_TIMEOUT=${FL_TEST_TIMEOUT:-300}
 # More options of `faultline run` for the tests that run programs in little memory: "--policy car".
+# shellcheck disable=SC2034 # for the scripts
 read -ra run_options <<<"${FL_RUN_OPTIONS:-}"
 # shellcheck disable=SC2034 # for the scripts
 readonly FL_TOP FL_BUILD FAULTLINE LIBFAULTLINE PROGRAMS SAMPLER
