@@ -19,7 +19,7 @@ options=("$@")
 holds() {
 	local what="$option: $1"
 	shift
-	if FL_RUN_OPTIONS=$option "$@" >"$tmp/log" 2>&1 </dev/null; then
+	if FL_OPTIONS=$option "$@" >"$tmp/log" 2>&1 </dev/null; then
 		pass "$what" "$(tail -1 "$tmp/log")"
 	else
 		fail "$what" "exit status $?" "$tmp/log"
