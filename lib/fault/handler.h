@@ -11,8 +11,9 @@
 #include "fault/uffd.h"
 #include "pager/pager.h"
 
-/* userfaultfd, control socket, reads, stop_fd, signals: the last are done without first */
-#define FL_HANDLER_FDS 5
+/* userfaultfd, control socket, reads, stop_fd, signals, kernel's faults: the last are done without
+ * first */
+#define FL_HANDLER_FDS 6
 
 struct fl_handler {
 	struct fl_pager *pager;
@@ -26,7 +27,8 @@ struct fl_handler {
 	int stop_fd;				/* readable when the thread is to end, or to serve
 						   leases; -1: none */
 	int signal_fd;				/* of its own table; -1: none */
-	void (*leases)(struct fl_handler *h);	/* either is readable */
+	int kfault_fd;				/* the same: faults that the kernel has resolved */
+	void (*serve)(struct fl_handler *h);	/* one of the three is readable */
 	u32 stop;				/* it is, and kswapd's */
 	void (*sample)(struct fl_handler *h);	/* now and then, lock held */
 	u32 faults_since_sample;

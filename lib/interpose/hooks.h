@@ -12,6 +12,7 @@
 
 #include "arch/x86_64/entry.h"
 #include "arch/x86_64/syscall.h"
+#include "runtime/kfault.h"
 #include "runtime/runtime.h"
 
 struct fl_call {
@@ -56,6 +57,7 @@ static inline bool fl_enter(void)
 {
 	fl_lock(&fl.pager.lock);
 	fl_count(&fl.pager, nr_mmap, 1);
+	fl_kfault_drain(); /* by the mappings as they are yet */
 	if (fl_vma_prealloc(&fl.pager.mm, FL_VMA_MAX_NODES) == 0)
 		return true;
 	fl_unlock(&fl.pager.lock);

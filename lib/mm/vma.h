@@ -55,6 +55,7 @@ struct fl_vma {
 	u64 dev, ino;	/* the file's, or 0 */
 	u8 owner;	/* enum fl_owner */
 	u8 why;		/* a file is the kernel's: enum fl_why of faultline/snapshot.h; 0: untold */
+	u64 faults, major_faults; /* that the kernel has resolved; of a split VMA the lower part's */
 
 	/* Set by this room only. */
 	struct fl_vma *prev, *next; /* neighbours by address, or NULL */

@@ -43,6 +43,8 @@ bool fl_any_filemap(u64 start, u64 end);
 void fl_filemap_forget_unused(void);
 
 /* lease.c */
+/* Has the handler's thread do something, and waits until it has. No lock held. */
+void fl_ask_handler(void (*serve)(struct fl_handler *h));
 /* A lease on the file that the calling thread has open at fd: 0, or why there is none. No lock
  * held. */
 enum fl_why fl_lease_take(int fd, u64 dev, u64 ino);

@@ -12,6 +12,7 @@
  * record locks are not lost when they are closed.
  */
 #include "runtime/filemap.h"
+#include "runtime/kfault.h"
 #include "arch/x86_64/syscall.h"
 #include "base/log.h"
 
@@ -35,8 +36,9 @@
 struct fl_lease_request {
 	struct fl_lease_request *next;
 	u32 tid;	/* the thread whose descriptor it is */
-	int fd;		/* -1: renew all */
+	int fd;
 	u64 dev, ino;
+	void (*serve)(struct fl_handler *h); /* something else is asked for */
 	enum fl_why why;
 	u32 done;	/* futex */
 };
@@ -219,8 +221,8 @@ void fl_lease_serve(struct fl_handler *h)
 	while ((rq = fl.lease_requests)) {
 		fl.lease_requests = rq->next;
 		fl_unlock(&p->lock);
-		if (rq->fd < 0)
-			renew(h);
+		if (rq->serve)
+			rq->serve(h);
 		else
 			take(h, rq);
 		__atomic_store_n(&rq->done, 1, __ATOMIC_RELEASE);
@@ -229,6 +231,7 @@ void fl_lease_serve(struct fl_handler *h)
 	}
 	close_dropped(p);
 	give_up_broken(p);
+	fl_kfault_drain();
 	fl_unlock(&p->lock);
 }
 
@@ -248,6 +251,14 @@ static void ask(struct fl_lease_request *rq)
 	call_handler();
 	while (!__atomic_load_n(&rq->done, __ATOMIC_ACQUIRE))
 		fl_futex_wait(&rq->done, 0, 0, false);
+}
+
+void fl_ask_handler(void (*serve)(struct fl_handler *h))
+{
+	struct fl_lease_request rq = {.serve = serve};
+
+	fl_lock(&fl.pager.lock);
+	ask(&rq);
 }
 
 enum fl_why fl_lease_take(int fd, u64 dev, u64 ino)
@@ -276,7 +287,7 @@ enum fl_why fl_lease_take(int fd, u64 dev, u64 ino)
 
 void fl_lease_renew(void)
 {
-	struct fl_lease_request rq = {.fd = -1};
+	struct fl_lease_request rq = {.serve = renew};
 	struct fl_pager *p = &fl.pager;
 
 	fl_lock(&p->lock);
