@@ -6,7 +6,7 @@
  *   lease.c    learning that somebody is about to change the file
  *
  * To take one over: the hook asks for a lease before it takes the mm lock, since that is got by the
- * handler's thread, whose table of descriptors the program cannot see. With the lock held it maps
+ * thread of leases, whose table of descriptors the program cannot see. With the lock held it maps
  * the file as it was asked to, and then anonymous memory over it.
  *
  * To give one back: its twin's pages are moved there by mremap(2), which replaces what was there in
@@ -43,8 +43,6 @@ bool fl_any_filemap(u64 start, u64 end);
 void fl_filemap_forget_unused(void);
 
 /* lease.c */
-/* Has the handler's thread do something, and waits until it has. No lock held. */
-void fl_ask_handler(void (*serve)(struct fl_handler *h));
 /* A lease on the file that the calling thread has open at fd: 0, or why there is none. No lock
  * held. */
 enum fl_why fl_lease_take(int fd, u64 dev, u64 ino);
@@ -55,7 +53,7 @@ void fl_lease_renew(void);
 void fl_lease_lost(void);
 /* The file's descriptor can be closed, and the file forgotten. Lock held. */
 void fl_lease_drop(struct fl_file *file);
-/* The handler's thread: it was called, or a lease is to be given up. No lock held. */
-void fl_lease_serve(struct fl_handler *h);
+/* The thread of leases looks what there is to do. Any lock. */
+long fl_lease_call(void);
 
 #endif

@@ -1,6 +1,5 @@
 /* Faults that the kernel resolves itself; see kfault.h. */
 #include "runtime/kfault.h"
-#include "runtime/filemap.h"
 #include "runtime/limits.h"
 #include "arch/x86_64/syscall.h"
 #include "base/own.h"
@@ -101,7 +100,8 @@ static int open_events(struct events *e)
 		return r;
 	/* to the end, which closes the folder */
 	while ((tid = fl_tasks_next(&tasks))) {
-		if (r < 0 || tid == fl.handler_tid || tid == fl.kswapd_tid)
+		if (r < 0 || tid == fl.handler_tid || tid == fl.kswapd_tid ||
+			tid == fl.lease_tid)
 			continue;
 		r = open_thread(e, tid);
 		if (r == -ESRCH)
@@ -160,14 +160,16 @@ static void unmap_rings(void)
 	seen.nr_rings = 0;
 }
 
-/* The handler's thread; no lock held. */
-static void start(struct fl_handler *h)
+/* The handler's thread. */
+static void start(struct fl_ask *a)
 {
+	struct fl_handler *h = &fl.handler;
 	struct fl_pager *p = h->pager;
 	struct events e = {0};
 	struct fl_limits limits;
 	int r = -EPERM;
 
+	(void)a;
 	fl_lock(&p->lock);
 	e.fd = fl_arena_alloc(p->arena, EVENTS_MAX * sizeof(*e.fd));
 	fl_unlock(&p->lock);
@@ -195,15 +197,27 @@ static void start(struct fl_handler *h)
 	fl_lock(&p->lock);
 	if (e.fd)
 		fl_arena_free(p->arena, e.fd, EVENTS_MAX * sizeof(*e.fd));
-	fl_unlock(&p->lock);
+}
+
+static long call_handler(void)
+{
+	u64 one = 1;
+
+	return fl_syscall(SYS_write, fl.handler.stop_fd, &one, sizeof(one));
 }
 
 void fl_kfault_start(void)
 {
+	struct fl_ask *a;
+
 	if (__atomic_load_n(&seen.state, __ATOMIC_RELAXED) != OFF || fl.handler.stop_fd < 0 ||
 		fl_is_borrowed())
 		return;
-	fl_ask_handler(start);
+	fl_lock(&fl.pager.lock);
+	a = fl_ask_new(sizeof(*a), start);
+	if (a && fl_ask(&fl.handler_asks, a, call_handler, 0))
+		fl_ask_free(a);
+	fl_unlock(&fl.pager.lock);
 }
 
 void fl_kfault_lost(void)
@@ -211,6 +225,7 @@ void fl_kfault_lost(void)
 	/* rings are not inherited, and nothing else is there */
 	seen.area = 0;
 	seen.nr_rings = 0;
+	fl.handler_asks.first = NULL;
 }
 
 void fl_kfault_again(void)
@@ -270,4 +285,16 @@ void fl_kfault_drain(void)
 	if (seen.state == ON)
 		for (u32 i = 0; i < seen.nr_rings; i++)
 			drain((struct perf_event_mmap_page *)(seen.area + i * RING_BYTES));
+}
+
+void fl_kfault_serve(struct fl_handler *h)
+{
+	u64 times;
+
+	if (h->stop_fd >= 0)
+		fl_syscall(SYS_read, h->stop_fd, &times, sizeof(times));
+	fl_lock(&h->pager->lock);
+	fl_asks_serve(&fl.handler_asks);
+	fl_kfault_drain();
+	fl_unlock(&h->pager->lock);
 }

@@ -21,6 +21,8 @@
 
 /* The program is about to map a file shared. No lock held. */
 void fl_kfault_start(void);
+/* The handler's thread: it is asked to start, or a ring is half full. No lock held. */
+void fl_kfault_serve(struct fl_handler *h);
 /* Counts all that the kernel has told. Lock held. */
 void fl_kfault_drain(void);
 /* A child of a fork, before anything else: it has none of this. Lock held. */
