@@ -30,13 +30,14 @@ void fl_twin_drop(struct fl_file *file);
 /* filemap.c; lock held. */
 /* The kernel's mapping at [start, end), new and known to no thread, becomes ours: 0, or why not. */
 enum fl_why fl_filemap_manage(struct fl_file *file, int fd, u64 start, u64 end, bool noreserve);
-/* All that is mapped of the file and was never written goes back to the kernel. */
+/* All that is mapped of the file and was never written goes back to the kernel; what that refuses is
+ * dropped, and will be read again. */
 void fl_filemap_return(struct fl_file *file);
-/* The range, of one VMA, with the pages that were written. */
-void fl_filemap_return_all(struct fl_vma *vma, u64 start, u64 end);
+/* The range, of one VMA, with the pages that were written. False: the kernel refuses some. */
+bool fl_filemap_return_all(struct fl_vma *vma, u64 start, u64 end);
 /* All pages that were never written are forgotten, and will be read again. */
 void fl_filemap_forget(struct fl_file *file);
-void fl_filemap_unreadable(struct fl_pager *p, u64 va);
+bool fl_filemap_unreadable(struct fl_pager *p, u64 va, bool must);
 /* Is such a mapping in the range? */
 bool fl_any_filemap(u64 start, u64 end);
 /* After VMAs have gone: files that none is left of. */
