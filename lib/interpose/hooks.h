@@ -12,6 +12,7 @@
 
 #include "arch/x86_64/entry.h"
 #include "arch/x86_64/syscall.h"
+#include "runtime/filemap.h"
 #include "runtime/kfault.h"
 #include "runtime/runtime.h"
 
@@ -66,6 +67,9 @@ static inline bool fl_enter(void)
 
 static inline void fl_leave(void)
 {
+	/* a file of which nothing is mapped any more is to be nobody's by the time the call is done */
+	if (fl.dropped_files && fl.lease_tid)
+		fl_lease_wait();
 	fl_unlock(&fl.pager.lock);
 }
 

@@ -54,6 +54,9 @@ void fl_lease_renew(void);
 void fl_lease_lost(void);
 /* The file's descriptor can be closed, and the file forgotten. Lock held. */
 void fl_lease_drop(struct fl_file *file);
+/* Waits until the descriptors of such files are closed, or for too long. Lock held, and let go
+ * meanwhile. */
+void fl_lease_wait(void);
 /* The thread of leases looks what there is to do. Any lock. */
 long fl_lease_call(void);
 

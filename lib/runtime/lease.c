@@ -299,6 +299,21 @@ void fl_lease_renew(void)
 	fl_unlock(&p->lock);
 }
 
+static void close_now(struct fl_ask *a)
+{
+	(void)a;
+	fl_lock(&fl.pager.lock);
+	close_dropped(&fl.pager);
+}
+
+void fl_lease_wait(void)
+{
+	struct fl_ask *a = fl_ask_new(sizeof(*a), close_now);
+
+	if (a && fl_ask(&fl.lease_asks, a, fl_lease_call, PATIENCE_NS))
+		fl_ask_free(a);
+}
+
 void fl_lease_lost(void)
 {
 	struct fl_pager *p = &fl.pager;
