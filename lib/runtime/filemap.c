@@ -274,6 +274,8 @@ enum fl_why fl_filemap_manage(struct fl_file *file, int fd, u64 start, u64 end, 
 	v.pgoff += (start - v.start) >> FL_PAGE_SHIFT;
 	v.start = start;
 	v.end = end;
+	v.dev = file->dev; /* what the number stood for when the mirror was told may be another */
+	v.ino = file->ino;
 	v.owner = FL_OWNER_MANAGED;
 	v.why = 0;
 	v.flags |= noreserve ? FL_VM_NORESERVE : 0;
@@ -287,8 +289,7 @@ enum fl_why fl_filemap_manage(struct fl_file *file, int fd, u64 start, u64 end, 
 		return 0;
 	}
 	if (!fl_is_err(r))
-		fl_syscall(SYS_mmap, start, end - start, prot_of(&v), flags, fd,
-			v.pgoff << FL_PAGE_SHIFT);
+		move_there(file, &v, start, end);
 	return FL_WHY_NO_ROOM;
 }
 

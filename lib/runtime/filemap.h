@@ -22,7 +22,11 @@
 /* All twins together are not longer than that. */
 #define FL_TWIN_MAX (1ull << 40)
 
-/* twin.c; lock held. False: there is no room, and nothing has changed. */
+/* twin.c; lock held. */
+/* Is it this file that the kernel has mapped there? What a number stands for another thread may change
+ * at any time. */
+bool fl_is_mapped(const struct fl_file *file, u64 start);
+/* False: there is no room, or fd is another file by now, and nothing has changed. */
 bool fl_twin_cover(struct fl_file *file, int fd, u64 lo, u64 hi); /* has these pages at least */
 bool fl_twin_grow(struct fl_file *file, u64 hi);		    /* without a descriptor */
 void fl_twin_drop(struct fl_file *file);
