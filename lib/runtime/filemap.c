@@ -31,6 +31,12 @@ static u64 prot_of(const struct fl_vma *vma)
 /* What the program has asked for of the range, beside its protection. */
 static void advise_again(u64 flags, u64 start, u64 bytes)
 {
+	if (flags & FL_VM_RAND_READ)
+		fl_syscall(SYS_madvise, start, bytes, MADV_RANDOM);
+	if (flags & FL_VM_SEQ_READ)
+		fl_syscall(SYS_madvise, start, bytes, MADV_SEQUENTIAL);
+	if (flags & FL_VM_MERGEABLE)
+		fl_syscall(SYS_madvise, start, bytes, MADV_MERGEABLE);
 	if (flags & FL_VM_DONTFORK)
 		fl_syscall(SYS_madvise, start, bytes, MADV_DONTFORK);
 	if (flags & FL_VM_DONTDUMP)

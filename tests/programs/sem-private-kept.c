@@ -1,7 +1,8 @@
 /*
  * Private mappings of a file that cannot be replaced by others any more when somebody opens the file
  * for writing: they are sealed (mseal(2)), or there are as many mappings as there may be. What was
- * written is kept, what was not is as in the file when it is touched.
+ * written is kept, what was not is as in the file when it is touched. And what was asked for of a mapping
+ * that can be.
  */
 #include "sem.h"
 #include "sem-file.h"
@@ -86,8 +87,61 @@ static void full(void)
 	say("no mapping left: ok\n");
 }
 
+/* What the kernel has of these flags for the mapping at an address. */
+static void say_flags(const char *what, const char *at)
+{
+	static const char *const all[] = {"sr", "rr", "dc", "dd", "lo", "mg"};
+	FILE *f = fopen("/proc/self/smaps", "r");
+	unsigned long start = 0, end = 0, a, b;
+	char line[512];
+
+	CHECK(f, "smaps");
+	say("%s:", what);
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%lx-%lx", &a, &b) == 2) {
+			start = a;
+			end = b;
+		}
+		if (strncmp(line, "VmFlags:", 8) || (uintptr_t)at < start || (uintptr_t)at >= end)
+			continue;
+		for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+			if (strstr(line, all[i]))
+				say(" %s", all[i]);
+	}
+	fclose(f);
+	say("\n");
+}
+
+/* What the program has asked for of its memory is in force afterwards, too. */
+static void advised(void)
+{
+	static const struct {
+		const char *what;
+		int advice;
+	} parts[] = {{"random", MADV_RANDOM}, {"sequential", MADV_SEQUENTIAL}, {"dontfork", MADV_DONTFORK},
+		{"dontdump", MADV_DONTDUMP}, {"mergeable", MADV_MERGEABLE}, {"normal", MADV_NORMAL}};
+	const size_t n = sizeof(parts) / sizeof(parts[0]), bytes = PAGES / 8 * PAGE;
+	const char *name = file_of(PAGES, KEY);
+	char *m = map_private(name, PAGES, 0);
+
+	for (size_t i = 0; i < n; i++)
+		madvise(m + i * bytes, bytes, parts[i].advice);
+	CHECK(mlock(m + n * bytes, bytes) == 0, "mlock");
+	expect(m, PAGES, KEY);
+	change(name);
+	expect(m, n * PAGES / 8, LATER);
+	/* to lock what may be written to is to write to it */
+	expect(m + n * bytes, PAGES / 8, KEY + n * PAGES / 8);
+	expect(m + (n + 1) * bytes, PAGES / 8, LATER + (n + 1) * PAGES / 8);
+	for (size_t i = 0; i < n; i++)
+		say_flags(parts[i].what, m + i * bytes);
+	say_flags("locked", m + n * bytes);
+	munmap(m, PAGES * PAGE);
+}
+
 int main(void)
 {
+	advised();
 	full();
 	sealed(PROT_READ | PROT_WRITE);
 	sealed(PROT_READ);
