@@ -40,6 +40,8 @@
 #define FL_VM_MERGEABLE	  (1UL << 15) /* MADV_MERGEABLE */
 #define FL_VM_FILE	  (1UL << 16) /* backed by a file: dev and ino say which */
 #define FL_VM_HEAP	  (1UL << 17) /* the brk area */
+#define FL_VM_RAND_READ	  (1UL << 18) /* MADV_RANDOM */
+#define FL_VM_SEQ_READ	  (1UL << 19) /* MADV_SEQUENTIAL */
 #define FL_VM_SYSV	  (1UL << 31) /* shmat: is moved by itself only */
 
 enum fl_owner {
@@ -55,6 +57,7 @@ struct fl_vma {
 	u64 dev, ino;	/* the file's, or 0 */
 	u8 owner;	/* enum fl_owner */
 	u8 why;		/* a file is the kernel's: enum fl_why of faultline/snapshot.h; 0: untold */
+	u64 faults, major_faults; /* that the kernel has resolved; of a split VMA the lower part's */
 
 	/* Set by this room only. */
 	struct fl_vma *prev, *next; /* neighbours by address, or NULL */

@@ -83,8 +83,9 @@ struct fl_pager {
 	u32 shmem_run;		/* how long such blocks have been; 0: none yet */
 	struct fl_shmem_read *shmem_reads, *free_shmem_reads; /* under way, and to be used again */
 	struct fl_file *files;	/* that are mapped privately and managed: filemap.h */
-	/* The page at va, of such a file, cannot be read: it becomes the kernel's. */
-	void (*unreadable)(struct fl_pager *p, u64 va);
+	/* The page at va, of such a file, cannot be read, or is the kernel's to read: it becomes the
+	 * kernel's. False, if it need not: the kernel refuses. */
+	bool (*unreadable)(struct fl_pager *p, u64 va, bool must);
 	struct fl_io *shed_io;	/* the request that writes such, NULL: none */
 	u32 leaving[FL_MAX_LEAVING], nr_leaving; /* threads on their way out */
 
