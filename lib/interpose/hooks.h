@@ -62,6 +62,15 @@ static inline bool fl_enter(void)
 	return false;
 }
 
+/* The same for one on [start, end), whose pages are there still. */
+static inline bool fl_enter_range(u64 start, u64 end)
+{
+	if (!fl_enter())
+		return false;
+	fl_pager_see_writes(&fl.pager, start, end);
+	return true;
+}
+
 static inline void fl_leave(void)
 {
 	fl_unlock(&fl.pager.lock);

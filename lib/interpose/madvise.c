@@ -184,7 +184,7 @@ enum fl_action fl_hook_madvise(struct fl_call *c)
 	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE ||
 		(start & ~FL_PAGE_MASK) || end <= start)
 		return FL_NATIVE;
-	if (!fl_enter())
+	if (!fl_enter_range(start, end))
 		return fl_done(c, -ENOMEM);
 	switch (advice) {
 	case MADV_FREE:

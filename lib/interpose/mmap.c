@@ -83,6 +83,8 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 	fl_filemap_ask(c, &ask);
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
+	if (flags & MAP_FIXED)
+		fl_pager_see_writes(&fl.pager, c->a[0], c->a[0] + fl_page_up(c->a[1]));
 	if (ours || shared || ask.leased) /* populated once it is registered, through faults of ours */
 		k.a[3] &= ~(u64)MAP_POPULATE;
 	ret = fl_place_mmap(&k);
@@ -97,6 +99,8 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 	start = (u64)ret;
 	end = start + ((flags & MAP_HUGETLB) && (flags & MAP_ANONYMOUS) ?
 		(c->a[1] + huge_size(flags) - 1) & ~(huge_size(flags) - 1) : fl_page_up(c->a[1]));
+	if (!(flags & MAP_FIXED)) /* of its neighbours */
+		fl_pager_see_writes(&fl.pager, start, end);
 	over_shared = (flags & MAP_FIXED) && fl_any_shared(start, end);
 	over_file = (flags & MAP_FIXED) && fl_any_filemap(start, end);
 	fl_pager_forget(&fl.pager, start, end); /* MAP_FIXED has replaced what was there */
@@ -130,7 +134,7 @@ enum fl_action fl_hook_munmap(struct fl_call *c)
 
 	if ((start & ~FL_PAGE_MASK) || end <= start || end > TASK_SIZE)
 		return FL_NATIVE; /* an error, or nothing at all */
-	if (!fl_enter())
+	if (!fl_enter_range(start, end))
 		return fl_done(c, -ENOMEM);
 	shared = fl_any_shared(start, end);
 	file = fl_any_filemap(start, end);
@@ -157,7 +161,7 @@ enum fl_action fl_hook_mprotect(struct fl_call *c)
 
 	if ((start & ~FL_PAGE_MASK) || end <= start || end > TASK_SIZE)
 		return FL_NATIVE;
-	if (!fl_enter())
+	if (!fl_enter_range(start, end))
 		return fl_done(c, -ENOMEM);
 	if (c->a[2] & PROT_EXEC)
 		fl_filemap_leave(start, end, true);
@@ -179,6 +183,7 @@ enum fl_action fl_hook_brk(struct fl_call *c)
 	if (!fl_limits_allow_brk(c->a[0]) || !fl_enter())
 		return fl_done(c, fl_syscall(SYS_brk, 0));
 	old = mm->brk ? mm->brk : (u64)fl_syscall(SYS_brk, 0);
+	fl_pager_see_writes(&fl.pager, fl_page_down(fl_min(old, c->a[0])), fl_page_up(old));
 	ret = fl_call_kernel(c);
 	new = fl_page_up(ret);
 	if (!mm->start_brk)

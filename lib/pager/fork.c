@@ -108,6 +108,7 @@ int fl_pager_fork_prepare(struct fl_pager *p, struct fl_machine_view *child)
 	b.child = child;
 	b.nr_frames = b.nr_slots = 0;
 
+	fl_pager_see_writes(p, 0, ~0ull);
 	r = map_inactive(p);
 	if (r < 0)
 		return r;
@@ -166,6 +167,7 @@ void fl_pager_fork_child(struct fl_pager *p)
 			fl_mm_unmap(&p->mm, start, end);
 		vma = fl_vma_find(&p->mm, end);
 	}
+	fl_mm_inherited(&p->mm);
 	p->deferred = NULL;
 	p->deferred_tail = &p->deferred;
 	p->nr_deferred = p->nr_later = 0;

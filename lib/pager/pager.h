@@ -17,7 +17,7 @@
  *   shed.c    evicting shared pages        age.c    how old the active list is
  *   shmem.c   shared anonymous memory      shmem-out.c  evicting it
  *   shmem-in.c  reading it back            shmem-keep.c  when it is ours no more
- *   filemap.c private file mappings
+ *   filemap.c private file mappings       anon.c   what has been written
  *
  * Context of every function: the mm lock is held, all signals are blocked, the
  * stack and all arguments lie outside managed memory.
@@ -238,6 +238,10 @@ void fl_pager_harvest(struct fl_pager *p, u64 start, u64 end);
 int fl_pager_moved(struct fl_pager *p, u64 old, u64 new, u64 bytes);
 /* Write-protects again what the mirror says is write-protected in the range. */
 void fl_pager_reprotect(struct fl_pager *p, u64 start, u64 end);
+
+/* anon.c: before VMAs in or beside [start, end) are changed, as long as their pages are there: which of
+ * them have been written since they were read. */
+void fl_pager_see_writes(struct fl_pager *p, u64 start, u64 end);
 
 /* release.c: puts all pages of [start, end), within one VMA and with no I/O under way, into
  * the program; drop_zeros: but for those of zeros, which are to be absent. The books are the

@@ -124,7 +124,7 @@ static void adopt_heap(struct fl_vma *v)
 		return;
 	v->owner = FL_OWNER_MANAGED;
 	v->flags |= FL_VM_HEAP;
-	fl_mm_map(&p->mm, v);
+	fl_vma_written(&p->mm, fl_mm_map(&p->mm, v));
 	p->mm.start_brk = v->start;
 	for (u64 va = v->start; va < v->end; va += FL_PAGE_SIZE)
 		if (p->host->ops->present(p->host, va))
