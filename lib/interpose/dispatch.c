@@ -109,7 +109,7 @@ void fl_manage(u64 start, u64 end, u64 flags)
 		.start = start,
 		.end = end,
 		.pgoff = start >> FL_PAGE_SHIFT,
-		.flags = flags,
+		.flags = flags | ((flags & (FL_VM_WRITE | FL_VM_NORESERVE)) == FL_VM_WRITE ? FL_VM_ACCOUNT : 0),
 		.owner = FL_OWNER_MANAGED,
 	};
 

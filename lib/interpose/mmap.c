@@ -58,6 +58,8 @@ static void enter_kernels(const struct fl_call *c, u64 start, u64 end)
 		v.flags |= FL_VM_GROWSDOWN;
 	if (flags & MAP_STACK)
 		v.flags |= FL_VM_STACK;
+	if (flags & MAP_NORESERVE)
+		v.flags |= FL_VM_NORESERVE;
 	if (flags & MAP_HUGETLB)
 		v.flags |= FL_VM_HUGETLB;
 	if (flags & MAP_LOCKED)
@@ -153,6 +155,29 @@ enum fl_action fl_hook_munmap(struct fl_call *c)
 	return fl_done(c, ret);
 }
 
+/* What has become writable counts as promised, and goes on to, unless it was never written. */
+static void account(u64 start, u64 end)
+{
+	struct fl_mm *mm = &fl.pager.mm;
+
+	for (u64 at = start; at < end;) {
+		const struct fl_vma *v = fl_vma_find(mm, at);
+		u64 to;
+
+		if (!v || v->start >= end || fl_vma_prealloc(mm, FL_VMA_MAX_NODES) < 0)
+			return;
+		at = fl_max(at, v->start);
+		to = fl_min(v->end, end);
+		if (v->owner == FL_OWNER_MANAGED && !(v->flags & (FL_VM_FILE | FL_VM_NORESERVE))) {
+			if (v->flags & FL_VM_WRITE)
+				fl_mm_change(mm, at, to, FL_VM_ACCOUNT, 0);
+			else if (!v->anon)
+				fl_mm_change(mm, at, to, 0, FL_VM_ACCOUNT);
+		}
+		at = to;
+	}
+}
+
 enum fl_action fl_hook_mprotect(struct fl_call *c)
 {
 	const u64 all = FL_VM_READ | FL_VM_WRITE | FL_VM_EXEC;
@@ -170,6 +195,7 @@ enum fl_action fl_hook_mprotect(struct fl_call *c)
 		fl_mm_change(&fl.pager.mm, start, end, set, all & ~set);
 	else if (ret == 0 || ret == -ENOMEM || ret == -EACCES)
 		fl_resync(false); /* done in part */
+	account(start, end);
 	fl_leave();
 	return fl_done(c, ret);
 }

@@ -31,7 +31,7 @@ static bool is_one_file(u64 start, u64 end)
 static bool is_plain(const struct fl_call *c)
 {
 	u64 old = c->a[0], bytes = fl_page_up(c->a[1]), new = fl_page_up(c->a[2]), flags = c->a[3];
-	u64 to = flags & MREMAP_FIXED ? c->a[4] : 0;
+	u64 to = flags & (MREMAP_FIXED | MREMAP_DONTUNMAP) ? c->a[4] : 0; /* or a wish */
 
 	if ((flags & ~(u64)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) || !bytes || !new ||
 		((old | to) & ~FL_PAGE_MASK) || bytes > TASK_SIZE - old || new > TASK_SIZE ||
@@ -47,12 +47,41 @@ bool fl_mremap_is_file(const struct fl_call *c)
 	return is_plain(c) && is_one_file(c->a[0], c->a[0] + fl_page_up(c->a[1]));
 }
 
+/* As far as the kernel makes a difference. A stack is memory where huge pages are not wanted. */
+static u64 kernels_flags(const struct fl_vma *v)
+{
+	return (v->flags & ~(FL_VM_HEAP | FL_VM_STACK | FL_VM_ACCOUNT)) |
+		(v->flags & FL_VM_STACK ? FL_VM_NOHUGEPAGE : 0);
+}
+
 bool fl_mremap_is_one(const struct fl_call *c)
 {
 	const struct fl_vma *v = is_plain(c) ? fl_vma_at(&fl.pager.mm, c->a[0]) : NULL;
+	u64 end = c->a[0] + fl_page_up(c->a[1]);
 
-	return v && v->owner == FL_OWNER_MANAGED && !(v->flags & FL_VM_FILE) &&
-		c->a[0] + fl_page_up(c->a[1]) <= v->end;
+	while (v && v->end < end && v->next && v->next->start == v->end &&
+		kernels_flags(v) == kernels_flags(v->next) && v->next->pgoff == v->pgoff + fl_vma_pages(v) &&
+		v->owner != v->next->owner)
+		v = v->next;
+	return v && v->end >= end && !(v->flags & (FL_VM_FILE | FL_VM_SHARED)) &&
+		fl_any_managed(c->a[0], end);
+}
+
+bool fl_mremap_is_several(const struct fl_call *c)
+{
+	u64 bytes = fl_page_up(c->a[1]), new = fl_page_up(c->a[2]), flags = c->a[3];
+	const struct fl_vma *v = is_plain(c) ? fl_vma_at(&fl.pager.mm, c->a[0]) : NULL;
+
+	if (new <= bytes && (flags & (MREMAP_DONTUNMAP | MREMAP_FIXED)) != MREMAP_DONTUNMAP)
+		return false;
+	for (; v && v->end < c->a[0] + bytes; v = v->next) {
+		if (v->owner != FL_OWNER_MANAGED || !v->next || v->next->start != v->end)
+			return false;
+		/* some the kernel is not told: it may have both as one */
+		if ((v->flags ^ v->next->flags) & ~FL_VM_HEAP)
+			return true;
+	}
+	return false;
 }
 
 /* What both the mirror and the kernel have as one, within [start, end), of which at is the last page. */
@@ -72,10 +101,10 @@ static long move_piece(u64 from, u64 bytes, u64 new_bytes, u64 flags, u64 to, st
 }
 
 /* A place for what is to move. Nobody else can take it: who maps waits for the lock. */
-static long find_room(u64 bytes)
+static long find_room(u64 bytes, u64 hint)
 {
 	struct fl_call c = {SYS_mmap,
-		{0, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ull, 0}, 0, 0};
+		{hint, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ull, 0}, 0, 0};
 	struct fl_limits limits;
 	long ret;
 
@@ -158,6 +187,6 @@ long fl_mremap_pieces(const struct fl_call *c, struct fl_range *populate)
 			return fl_is_err(ret) ? ret : (long)old;
 	}
 	if (!(flags & MREMAP_FIXED))
-		ret = find_room(new);
+		ret = find_room(new, flags & MREMAP_DONTUNMAP ? c->a[4] : 0);
 	return fl_is_err(ret) ? ret : move_all(old, end, new, flags, (u64)ret, populate);
 }

@@ -58,7 +58,7 @@ static void move_vmas(u64 old, u64 bytes, u64 new, u64 new_bytes, bool keep_old)
 	}
 }
 
-/* The mirror after a call that succeeded. There is no hole in the old range. */
+/* The mirror after a call that succeeded. There is no hole in what is kept of the old range. */
 static void moved(u64 old, u64 old_bytes, u64 new, u64 new_bytes, bool keep_old)
 {
 	struct fl_pager *p = &fl.pager;
@@ -147,10 +147,10 @@ static long move_kernels(const struct fl_call *c, const struct fl_vma *vma)
 long fl_mremap_one(const struct fl_call *c, struct fl_range *ret_populate)
 {
 	u64 old = c->a[0], old_bytes = fl_page_up(c->a[1]), new_bytes = fl_page_up(c->a[2]);
-	u64 flags = c->a[3];
+	u64 flags = c->a[3], kept = fl_min(old_bytes, new_bytes); /* behind that there may be holes */
 	struct fl_vma *v = fl_vma_at(&fl.pager.mm, old);
 	bool known = v && old_bytes && !(old & ~FL_PAGE_MASK) && old_bytes <= TASK_SIZE - old &&
-		fl_first_hole(old, old + old_bytes) == old + old_bytes;
+		fl_first_hole(old, old + kept) == old + kept;
 	bool over_file = (flags & MREMAP_FIXED) && fl_any_filemap(c->a[4], c->a[4] + new_bytes);
 	bool ours = known && (fl_any_managed(old, old + old_bytes) || fl_any_shared(old, old + old_bytes));
 	bool over_shared = (flags & MREMAP_FIXED) && fl_any_shared(c->a[4], c->a[4] + new_bytes);
@@ -280,9 +280,10 @@ enum fl_action fl_hook_mremap(struct fl_call *c)
 		return fl_done(c, -ENOMEM);
 	if (c->a[3] & MREMAP_FIXED)
 		fl_pager_see_writes(&fl.pager, c->a[4], c->a[4] + fl_page_up(c->a[2]));
-	ret = moves_several(c)	     ? move_several(c) :
-	      fl_mremap_is_file(c) ? fl_mremap_pieces(c, &populate) :
-				     fl_mremap_one(c, &populate);
+	ret = fl_mremap_is_several(c) ? -EFAULT :
+	      moves_several(c)	      ? move_several(c) :
+	      fl_mremap_is_file(c)    ? fl_mremap_pieces(c, &populate) :
+					fl_mremap_one(c, &populate);
 	/* the mirror knows better what is one */
 	if (ret == -EFAULT && fl_mremap_is_one(c))
 		ret = fl_mremap_pieces(c, &populate);

@@ -21,10 +21,12 @@
 long fl_mremap_one(const struct fl_call *c, struct fl_range *ret_populate);
 
 /* mremap-pieces.c: the range is part of one VMA natively, of a file, or of anonymous memory; and the
- * kernel's answer can be told but for that. */
+ * kernel's answer can be told but for that. Nothing need be valid. */
 bool fl_mremap_is_file(const struct fl_call *c);
 bool fl_mremap_is_one(const struct fl_call *c);
-/* Such a call, in pieces as the kernel has them. */
+/* It is several that grow, or are left behind: they differ in what the program has asked for. */
+bool fl_mremap_is_several(const struct fl_call *c);
+/* One that is part of one, in pieces as the kernel has them. */
 long fl_mremap_pieces(const struct fl_call *c, struct fl_range *ret_populate);
 
 #endif

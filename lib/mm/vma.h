@@ -40,6 +40,9 @@
 #define FL_VM_MERGEABLE	  (1UL << 15) /* MADV_MERGEABLE */
 #define FL_VM_FILE	  (1UL << 16) /* backed by a file: dev and ino say which */
 #define FL_VM_HEAP	  (1UL << 17) /* the brk area */
+#define FL_VM_SEQ_READ	  (1UL << 18) /* MADV_SEQUENTIAL */
+#define FL_VM_RAND_READ	  (1UL << 19) /* MADV_RANDOM */
+#define FL_VM_ACCOUNT	  (1UL << 20) /* could be written: counts as promised (managed only) */
 #define FL_VM_SYSV	  (1UL << 31) /* shmat: is moved by itself only */
 
 enum fl_owner {

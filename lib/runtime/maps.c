@@ -157,7 +157,7 @@ static u64 untold(const struct fl_vma *old, const struct fl_vma *v)
 {
 	const u64 flags = FL_VM_LOCKED | FL_VM_LOCKONFAULT | FL_VM_DONTFORK | FL_VM_WIPEONFORK |
 		FL_VM_DONTDUMP | FL_VM_NORESERVE | FL_VM_HUGETLB | FL_VM_HUGEPAGE |
-		FL_VM_NOHUGEPAGE | FL_VM_MERGEABLE;
+		FL_VM_NOHUGEPAGE | FL_VM_MERGEABLE | FL_VM_SEQ_READ | FL_VM_RAND_READ;
 
 	if (old->owner != FL_OWNER_KERNEL || (old->flags ^ v->flags) & FL_VM_SHARED)
 		return 0;
