@@ -15,6 +15,7 @@ static fl_hook *hook_of(long nr)
 	case SYS_pkey_mprotect: return fl_hook_mprotect;
 	case SYS_madvise: return fl_hook_madvise;
 	case SYS_process_madvise: return fl_hook_process_madvise;
+	case SYS_mincore: return fl_hook_mincore;
 	case SYS_brk: return fl_hook_brk;
 	case SYS_clone: return fl_hook_clone;
 	case SYS_clone3: return fl_hook_clone3;
