@@ -171,6 +171,7 @@ void fl_pager_fork_child(struct fl_pager *p)
 	p->deferred = NULL;
 	p->deferred_tail = &p->deferred;
 	p->nr_deferred = p->nr_later = 0;
+	p->nr_will_need = 0;
 	p->shmem_run = 0;
 	p->reads_open = false;
 	p->ios_in_flight = 0;
