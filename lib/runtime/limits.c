@@ -301,9 +301,9 @@ void fl_limits_lower(bool undo)
 	}
 }
 
-void fl_limits_exec_failed(void)
+void fl_limits_raise(void)
 {
-	for (enum fl_limit i = 0; i < FL_NR_LIMITS && known.lowered; i++) {
+	for (enum fl_limit i = 0; i < FL_NR_LIMITS; i++) {
 		struct rlimit l, view;
 
 		if (!read_kernels(i, &l))
@@ -314,6 +314,12 @@ void fl_limits_exec_failed(void)
 		fl_limit_to_kernel(i, &fl.pager.machine.self->limit[i], &view);
 		write_kernels(i, &view);
 	}
+}
+
+void fl_limits_exec_failed(void)
+{
+	if (known.lowered)
+		fl_limits_raise();
 	known.lowered = false;
 	fl.exec_tid = 0;
 }

@@ -55,6 +55,8 @@ bool fl_limits_tell(char *buf, u32 size, bool lowered);
 /* The soft limits as the program knows them, for one that is not managed. With undo they are put
  * back when the exec has failed. */
 void fl_limits_lower(bool undo);
+/* After that: as managed ones know them. */
+void fl_limits_raise(void);
 /* The thread fl.exec_tid is still there. */
 void fl_limits_exec_failed(void);
 
