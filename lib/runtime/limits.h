@@ -20,10 +20,10 @@
 
 #include <sys/resource.h>
 
-/* The program's view of both. */
+/* The program's view of both, and what the kernel was told instead. */
 struct fl_limits {
-	struct rlimit view[FL_NR_LIMITS];
-	bool left_alone; /* they are about to be inherited by another program */
+	struct rlimit view[FL_NR_LIMITS], kernel[FL_NR_LIMITS];
+	bool left_alone; /* they are about to be inherited by another program, or lifted already */
 };
 
 /* The resource of a limit, RLIMIT_*; and the limit of a resource, FL_NR_LIMITS if it is another. */

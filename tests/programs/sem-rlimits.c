@@ -526,34 +526,6 @@ static void many_execs(void)
 	say("exec: many times\n");
 }
 
-/* Programs that are found at the third try, with an environment of nothing or the usual one: a child of
- * its own, and one that borrows the memory. */
-static void bare(void)
-{
-	static char *none[] = {NULL};
-	char *argv[] = {(char *)self, "limit", "512000001", NULL};
-
-	set_soft(RLIMIT_AS, 512000001);
-	for (int i = 0; i < 8; i++) {
-		char **env = i & 1 ? none : environ, **first = i & 2 ? none : environ;
-		pid_t pid = i & 4 ? vfork() : fork();
-		int status;
-
-		CHECK(pid >= 0, "a child");
-		if (!pid) {
-			execve("/nowhere/at/all", argv, first);
-			execve("/dev/null", argv, first);
-			execve(self, argv, env);
-			_exit(99);
-		}
-		CHECK(waitpid(pid, &status, 0) == pid, "waitpid");
-		say("%s, tried with%s an environment, started with%s: status %d\n", i & 4 ? "vfork" : "fork",
-			i & 2 ? "out" : "", i & 1 ? "out" : "", WEXITSTATUS(status));
-		CHECK(get(RLIMIT_AS).rlim_cur == 512000001, "in the parent");
-	}
-	limitless(RLIMIT_AS);
-}
-
 /* The shell's own command, and programs that it starts. */
 static void shells(void)
 {
@@ -641,7 +613,6 @@ int main(int argc, char **argv)
 	stack();
 	all_execs();
 	many_execs();
-	bare();
 	shells();
 	expect(base, pages, 1);
 	pid_t pid = fork_checked();
