@@ -190,9 +190,6 @@ static void flag(u64 start, u64 end, u64 advice)
 	case MADV_DODUMP: fl_mm_change(mm, start, end, 0, FL_VM_DONTDUMP); break;
 	case MADV_HUGEPAGE: fl_mm_change(mm, start, end, FL_VM_HUGEPAGE, FL_VM_NOHUGEPAGE); break;
 	case MADV_NOHUGEPAGE: fl_mm_change(mm, start, end, FL_VM_NOHUGEPAGE, FL_VM_HUGEPAGE); break;
-	case MADV_NORMAL: fl_mm_change(mm, start, end, 0, FL_VM_SEQ_READ | FL_VM_RAND_READ); break;
-	case MADV_RANDOM: fl_mm_change(mm, start, end, FL_VM_RAND_READ, FL_VM_SEQ_READ); break;
-	case MADV_SEQUENTIAL: fl_mm_change(mm, start, end, FL_VM_SEQ_READ, FL_VM_RAND_READ); break;
 	case MADV_MERGEABLE: fl_mm_change(mm, start, end, FL_VM_MERGEABLE, 0); break;
 	case MADV_UNMERGEABLE: fl_mm_change(mm, start, end, 0, FL_VM_MERGEABLE); break;
 	default: break;
