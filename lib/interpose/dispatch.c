@@ -15,6 +15,7 @@ static fl_hook *hook_of(long nr)
 	case SYS_pkey_mprotect: return fl_hook_mprotect;
 	case SYS_madvise: return fl_hook_madvise;
 	case SYS_process_madvise: return fl_hook_process_madvise;
+	case SYS_mincore: return fl_hook_mincore;
 	case SYS_brk: return fl_hook_brk;
 	case SYS_clone: return fl_hook_clone;
 	case SYS_clone3: return fl_hook_clone3;
@@ -106,16 +107,17 @@ bool fl_poke(u64 va, const void *from, size_t bytes)
 	return c.ret == (long)bytes;
 }
 
-const struct fl_proc *fl_record_of(u32 pid)
+struct fl_proc *fl_record_of(u32 pid)
 {
 	const struct fl_machine_view *v = &fl.pager.machine;
 
 	if (!pid || pid == (u32)fl_syscall(SYS_getpid))
 		return v->self;
 	for (u32 i = 0; i < __atomic_load_n(&v->t->nr_procs, __ATOMIC_ACQUIRE); i++) {
-		const struct fl_proc *p = &v->procs[i];
+		struct fl_proc *p = &v->procs[i];
 
-		if (p->pid == pid && p->state == FL_PROC_LIVE && p->pid_ns == v->self->pid_ns &&
+		if (((p->pid == pid && p->state == FL_PROC_LIVE) ||
+			    (p->born == pid && p->state == FL_PROC_NEW)) && p->pid_ns == v->self->pid_ns &&
 			!fl_proc_is_gone(p))
 			return p;
 	}
@@ -135,7 +137,7 @@ void fl_manage(u64 start, u64 end, u64 flags)
 		.start = start,
 		.end = end,
 		.pgoff = start >> FL_PAGE_SHIFT,
-		.flags = flags,
+		.flags = flags | ((flags & (FL_VM_WRITE | FL_VM_NORESERVE)) == FL_VM_WRITE ? FL_VM_ACCOUNT : 0),
 		.owner = FL_OWNER_MANAGED,
 	};
 
