@@ -273,6 +273,8 @@ void fl_swap_put(struct fl_machine_view *v, u32 slot);
 void fl_swap_put_each(struct fl_machine_view *v, const u32 *slots, u32 n);
 void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n);
 void fl_swap_give(struct fl_machine_view *v, struct fl_machine_view *to, const u32 *slots, u32 n);
+/* Memory of compressed pages that have gone is given back. */
+void fl_swap_trim(struct fl_machine_view *v);
 u32 fl_swap_count(const struct fl_machine_view *v, u32 slot);
 
 /* A frame that fork shares has its content in a slot, which self holds. */

@@ -114,8 +114,7 @@ static void put(struct fl_machine_view *v, u32 slot)
 		forget(v, slot);
 }
 
-/* Swap lock let go. */
-static void trim(struct fl_machine_view *v)
+void fl_swap_trim(struct fl_machine_view *v)
 {
 	if (v->zpool.z && fl_zpool_trim(&v->zpool))
 		fl_zone_announce(v);
@@ -126,7 +125,7 @@ void fl_swap_put(struct fl_machine_view *v, u32 slot)
 	fl_swap_lock(v);
 	put(v, slot);
 	fl_swap_unlock(v);
-	trim(v);
+	fl_swap_trim(v);
 }
 
 void fl_swap_put_each(struct fl_machine_view *v, const u32 *slots, u32 n)
@@ -137,7 +136,7 @@ void fl_swap_put_each(struct fl_machine_view *v, const u32 *slots, u32 n)
 	for (u32 i = 0; i < n; i++)
 		put(v, slots[i]);
 	fl_swap_unlock(v);
-	trim(v);
+	fl_swap_trim(v);
 }
 
 void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n)
@@ -178,5 +177,5 @@ void fl_swap_release_all(struct fl_machine_view *v)
 		while (v->held_slots[w])
 			put(v, w * 64 + (u32)__builtin_ctzll(v->held_slots[w]));
 	fl_swap_unlock(v);
-	trim(v);
+	fl_swap_trim(v);
 }

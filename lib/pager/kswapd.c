@@ -12,6 +12,7 @@
 #include "pager/pager.h"
 #include "pager/shed.h"
 #include "pager/shmem.h"
+#include "pager/writeback.h"
 #include "base/log.h"
 #include "arch/x86_64/syscall.h"
 
@@ -190,6 +191,7 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 	serve_others(p, q);
 	if (p->pageout)
 		fl_pager_pageout(p, q);
+	fl_pager_write_back(p, q);
 	have = fl_frames_available(p);
 	if (have < p->low && !p->quiesce) {
 		reap_now_and_then(p);

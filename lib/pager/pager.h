@@ -93,6 +93,8 @@ struct fl_pager {
 	bool reads_open;
 	struct fl_queue now;	/* for reads that are waited for, lock held; never opened */
 	struct fl_queue *writes; /* of kswapd's thread */
+	void *write_back_pages;	/* FL_BOUNCE_PAGES, made at first need */
+	u32 write_back_hand;	/* slot at which to look for the next page: writeback.c */
 	struct fl_queue *submit_to; /* queue of the thread that resolves faults now */
 	struct fl_io *free_ios;
 	u32 ios_in_flight;	/* reads and writes, of both threads */

@@ -130,7 +130,6 @@ static u32 compress_lot(struct zram_queue *z, struct pages *p, u32 n)
 static int write_below(struct fl_queue *q, u32 slot, struct pages p, u32 n)
 {
 	static const u16 none[FL_IO_PAGES];
-	struct zram_queue *z = q->impl;
 	struct iovec iov[FL_IO_PAGES];
 	u64 entries[FL_IO_PAGES];
 	int err;
@@ -141,8 +140,7 @@ static int write_below(struct fl_queue *q, u32 slot, struct pages p, u32 n)
 		iov[i] = (struct iovec){next_page(&p), FL_PAGE_SIZE};
 		entries[i] = fl_zentry_file();
 	}
-	z->below.fd = q->fd;
-	err = z->below.ops->now(&z->below, true, slot, iov, n, n);
+	err = fl_backend_file.now(q, true, slot, iov, n, n);
 	if (!err)
 		fl_zpool_store(q->pool, slot, n, none, entries);
 	return err;
@@ -211,8 +209,7 @@ static int read_page(struct fl_queue *q, u32 slot, u8 *page)
 				ok = fl_decompress(&z->compressor, fl_zobject(q->pool, e), fl_zentry_bytes(e), page);
 			break;
 		case FL_Z_FILE:
-			z->below.fd = q->fd;
-			return z->below.ops->now(&z->below, false, slot, &iov, 1, 1);
+			return fl_backend_file.now(q, false, slot, &iov, 1, 1);
 		default:
 			return -EIO;
 		}
@@ -231,6 +228,25 @@ static int read_pages(struct fl_queue *q, u32 slot, const struct iovec *iov, u32
 	for (u32 i = 0; i < npages && !err; i++)
 		err = read_page(q, slot + i, next_page(&p));
 	return err;
+}
+
+u32 fl_zram_write_back(struct fl_queue *q, u32 slot, u32 n, u8 *buf)
+{
+	struct iovec iov = {buf, 0};
+	u32 stamp[FL_IO_PAGES], k, gone = 0;
+
+	n = fl_min(n, FL_IO_PAGES);
+	for (k = 0; k < n && fl_zentry_kind(fl_zentry(q->pool, slot + k)) == FL_Z_OBJECT; k++) {
+		stamp[k] = q->pool->stamp[slot + k];
+		if (read_page(q, slot + k, buf + k * FL_PAGE_SIZE) < 0)
+			break;
+	}
+	iov.iov_len = k * FL_PAGE_SIZE;
+	if (!k || fl_backend_file.now(q, true, slot, &iov, 1, k) < 0)
+		return 0;
+	for (u32 i = 0; i < k; i++)
+		gone += fl_zpool_to_file(q->pool, slot + i, stamp[i]);
+	return gone;
 }
 
 static int zram_now(struct fl_queue *q, bool write, u32 slot, const struct iovec *iov, u32 n, u32 npages)

@@ -86,5 +86,11 @@ size_t fl_backend_file_bytes(void);
 extern const struct fl_backend_ops fl_backend_zram;
 size_t fl_backend_zram_bytes(enum fl_compression how);
 void *fl_backend_zram_init(void *memory, enum fl_compression how);
+/*
+ * Write-back: up to n objects from slot on go to the file below, by way of n pages at buf. The
+ * caller holds the slots, and none of them is given back meanwhile. How many pages went; a page in
+ * between that is no object ends it, and so does an error: they stay.
+ */
+u32 fl_zram_write_back(struct fl_queue *q, u32 slot, u32 n, u8 *buf);
 
 #endif
