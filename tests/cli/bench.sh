@@ -92,6 +92,22 @@ if expect_status "a row of micro" 0; then
 fi
 nothing_left "at the end"
 
+# What runs natively because it cannot be managed is not to be measured as managed.
+broken=$tmp/broken
+mkdir -p "$broken/tools" "$broken/lib" "$broken/bench" "$broken/tests/programs"
+cp "$FAULTLINE" "$broken/tools/"
+cp "$FL_BUILD/bench/micro" "$FL_BUILD/bench/fork" "$broken/bench/"
+cp "$SAMPLER" "$broken/tests/programs/"
+: >"$broken/lib/libfaultline.so"
+ran env FL_BUILD="$broken" "$bench" "${small[@]}" scan
+if expect_status "without a library" 1; then
+	if grep -q "^bench: nothing to compare: " "$tmp/err"; then
+		pass "without a library" "$(grep "^bench: " "$tmp/err")"
+	else
+		fail "without a library" "another message" "$tmp/err"
+	fi
+fi
+
 ran "$bench" no-such-row
 expect_status "an unknown row" 2 && pass "an unknown row"
 
