@@ -66,6 +66,7 @@ static struct fl_access access_at(struct fl_pager *p, const struct fl_vma *vma, 
 		.tid = p->fault_tid ? p->fault_tid : p->deferred_tid,
 		/* pages that come too early push out pages that are needed now */
 		.room = fl_max(fl_frames_available(p) / 4, 1u),
+		.apart = RA_MAX_IOS - 1,
 	};
 }
 
@@ -292,7 +293,7 @@ static bool read_for(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 pg_flag
 	struct fl_access a = access_at(p, vma, va);
 	struct fl_plan plan = fl_prefetch_plan(&p->prefetch, &a);
 
-	if (plan.n) {
+	if (plan.step) {
 		if (read_page(p, &r, va, plan.n + 1))
 			read_plan(p, &r, plan);
 	} else {

@@ -87,8 +87,8 @@ static struct fl_plan plan(struct fl_track *t, const struct fl_access *a)
 	u64 from = t->step > 0 ? a->page + a->after : a->page - a->before;
 	u64 most, stride = (u64)(t->step > 0 ? t->step : -t->step);
 	s64 ahead = (s64)(t->ahead - from) / t->step;
-	/* pages that were read ahead, and are to be used still */
-	u32 out = ahead > 0 && ahead <= (s64)FL_PREFETCH_MAX ? (u32)ahead : 0;
+	/* pages that were read ahead, and are to be used still; not these, if this one was not */
+	u32 out = a->hit && ahead > 0 && ahead <= (s64)FL_PREFETCH_MAX ? (u32)ahead : 0;
 	struct fl_plan p = {.step = t->step};
 
 	if (out > t->window / 2)
@@ -100,6 +100,8 @@ static struct fl_plan plan(struct fl_track *t, const struct fl_access *a)
 		return p;
 	most = (t->step > 0 ? a->end - 1 - p.first : p.first - a->start) / stride + 1;
 	p.n = (u32)fl_min(most, (u64)fl_min(t->window - out, a->room));
+	if (stride > 1)
+		p.n = fl_min(p.n, a->apart);
 	t->ahead = p.first + (u64)((s64)(p.n - 1) * t->step);
 	return p;
 }

@@ -37,9 +37,11 @@ struct fl_access {
 	u32 before, after; /* its neighbours that are mapped with it, and so not seen any more */
 	bool hit;	/* it was read ahead */
 	u32 room;	/* at most so many pages, 1 or more */
+	u32 apart;	/* at most so many that do not lie beside each other, 1 or more */
 };
 
-/* Pages first, first + step, ..., all in the VMA of the access, and none of them it itself. */
+/* Pages first, first + step, ..., all in the VMA of the access, and none of them it itself. With a
+ * step and no pages: its place is known, and enough is ahead of it. */
 struct fl_plan {
 	u64 first;
 	s64 step;

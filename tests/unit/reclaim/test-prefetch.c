@@ -57,7 +57,8 @@ static void map_run(struct fl_access *a)
 
 static void access_by(u32 tid, u32 page, bool runs)
 {
-	struct fl_access a = {.page = START + page, .start = START, .end = START + PAGES, .tid = tid, .room = 64};
+	struct fl_access a = {.page = START + page, .start = START, .end = START + PAGES, .tid = tid,
+		.room = 64, .apart = 16};
 	struct fl_plan plan;
 	u64 first;
 	u32 n;
