@@ -147,7 +147,8 @@ static u32 shrink_active(struct fl_pager *p, struct fl_queue *q, u32 nr, u32 *fr
 		movable = p->host->can_move && !fl_page_has(*pg, FL_PG_COW) &&
 			(vma->flags & rwx) == (FL_VM_READ | FL_VM_WRITE);
 		if (fl_page_has(*pg, FL_PG_FILE) && !movable) {
-			*freed += fl_filemap_drop(p, f, va);
+			if (!fl_filemap_drop(p, f, va, freed))
+				rotate(p, f);
 			continue;
 		}
 		/* one that is being shed stays until that has ended, though its other

@@ -110,6 +110,7 @@ int fl_pager_fork_prepare(struct fl_pager *p, struct fl_machine_view *child)
 	b.child = child;
 	b.nr_frames = b.nr_slots = 0;
 
+	fl_pager_see_writes(p, 0, ~0ull);
 	r = map_inactive(p);
 	if (r < 0)
 		return r;
@@ -168,9 +169,11 @@ void fl_pager_fork_child(struct fl_pager *p)
 			fl_mm_unmap(&p->mm, start, end);
 		vma = fl_vma_find(&p->mm, end);
 	}
+	fl_mm_inherited(&p->mm);
 	p->deferred = NULL;
 	p->deferred_tail = &p->deferred;
 	p->nr_deferred = p->nr_later = 0;
+	p->nr_will_need = 0;
 	p->shmem_run = 0;
 	p->reads_open = false;
 	p->ios_in_flight = 0;

@@ -185,6 +185,7 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 {
 	u32 have, want, freed = 0;
 	u64 wait = ~0ull;
+	bool more = false;
 	u32 deferred, short_of; /* faults that wait, and those of them that wait for memory */
 
 	fl_lock(&p->lock);
@@ -204,7 +205,7 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 		have = fl_frames_available(p);
 	}
 	short_of = p->nr_deferred - p->nr_later;
-	if (!p->quiesce && (have < p->low || short_of)) {
+	if (!p->quiesce && (have < p->low || short_of || (p->nr_will_need && have < p->high))) {
 		want = have < p->high ? p->high - have : short_of;
 		fl_count(p, kswapd_wakeups, 1);
 		freed = reclaim(p, q, want);
@@ -221,10 +222,12 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 		p->unevictable_scans = 0;
 	if (p->nr_deferred && !p->quiesce)
 		fl_pager_run_deferred(p, q);
+	if (p->nr_will_need && !p->quiesce)
+		more = fl_pager_read_needed(p, q);
 	fl_pager_drain(p, q);
 	deferred = p->nr_deferred;
 	if ((freed && (deferred || fl_frames_available(p) < p->low)) ||
-		__atomic_load_n(&p->machine.self->wanted, __ATOMIC_RELAXED))
+		__atomic_load_n(&p->machine.self->wanted, __ATOMIC_RELAXED) || more)
 		wait = 0;
 	else if (deferred)
 		wait = deferred == p->nr_later ? LATER_NS : RETRY_NS;

@@ -17,7 +17,8 @@
  *   shed.c    evicting shared pages        age.c    how old the active list is
  *   shmem.c   shared anonymous memory      shmem-out.c  evicting it
  *   shmem-in.c  reading it back            shmem-keep.c  when it is ours no more
- *   filemap.c private file mappings
+ *   filemap.c private file mappings       anon.c   what has been written
+ *   willneed.c  reading what will be needed
  *
  * Context of every function: the mm lock is held, all signals are blocked, the
  * stack and all arguments lie outside managed memory.
@@ -42,12 +43,18 @@
 
 #define FL_BOUNCE_PAGES 16u
 #define FL_MAX_LEAVING	32u
+#define FL_WILL_NEED	8u
 
 /* A fault that could not be resolved for want of a frame. */
 struct fl_deferred {
 	struct fl_deferred *next;
 	u64 va;
 	u32 flags, tid;
+};
+
+/* What is to be read: willneed.c. */
+struct fl_will_need {
+	u64 start, end;
 };
 
 struct fl_pager {
@@ -70,14 +77,17 @@ struct fl_pager {
 	u32 reaped_ms;		/* when dead processes were looked for */
 	u32 write_errors;	/* writes to swap that failed */
 	u32 pageout;		/* pages that the program wants out: MADV_PAGEOUT */
+	struct fl_will_need will_need[FL_WILL_NEED]; /* ranges that the program wants in */
+	u32 nr_will_need, will_read; /* of them; pages that may be read yet */
 	u32 shed;		/* shared pages given up that others have still: shed.h */
 	u64 *shmem_view;	/* our own view of each object of shared memory, 0: none; NULL: no object yet */
 	u64 shmem_next;		/* where the block filled last has ended */
 	u32 shmem_run;		/* how long such blocks have been; 0: none yet */
 	struct fl_shmem_read *shmem_reads, *free_shmem_reads; /* under way, and to be used again */
 	struct fl_file *files;	/* that are mapped privately and managed: filemap.h */
-	/* The page at va, of such a file, cannot be read: it becomes the kernel's. */
-	void (*unreadable)(struct fl_pager *p, u64 va);
+	/* The page at va, of such a file, cannot be read, or is the kernel's to read: it becomes the
+	 * kernel's. False, if it need not: the kernel refuses. */
+	bool (*unreadable)(struct fl_pager *p, u64 va, bool must);
 	struct fl_io *shed_io;	/* the request that writes such, NULL: none */
 	u32 leaving[FL_MAX_LEAVING], nr_leaving; /* threads on their way out */
 
@@ -200,6 +210,11 @@ enum fl_fault_result fl_pager_swapin(
 void fl_pager_read_done(struct fl_pager *p, struct fl_io *io);
 /* How many pages to read for a fault at va, and from where. */
 u32 fl_pager_window(struct fl_pager *p, const struct fl_vma *vma, u64 va, u64 *ret_first);
+/* readahead.c: what the prefetcher is told of an access. */
+#define FL_RA_MAX_IOS 8u /* requests for pages read ahead that lie apart in swap */
+struct fl_access fl_pager_access(struct fl_pager *p, const struct fl_vma *vma, u64 va);
+/* The pages of the block to read with one alone, a power of two. */
+u32 fl_pager_around(struct fl_pager *p);
 /* n pages that were read ahead are in use now. */
 void fl_pager_ra_hit(struct fl_pager *p, u32 n);
 /* The page at va was touched that was read ahead, so many beside it are in use with it: reads what
@@ -215,6 +230,16 @@ void fl_io_end(struct fl_pager *p, struct fl_io *io);
 void fl_io_ended(struct fl_pager *p); /* the same of one without a request */
 /* Reads n swapped pages that lie side by side into to at once. 0 or -errno. */
 int fl_pager_read_slots_now(struct fl_pager *p, u32 slot, u32 n, void *to);
+
+/* Reads what is in swap of [*start, end), within one VMA, most pages at most; nobody waits for it. How
+ * far it came is in *start: there is no frame, if it is neither the end nor that many pages. */
+u32 fl_pager_read_range(struct fl_pager *p, u64 *start, u64 end, u32 most);
+
+/* willneed.c */
+/* The program will need [start, end) soon; it may be anything. */
+void fl_pager_will_need(struct fl_pager *p, u64 start, u64 end);
+/* kswapd: submits reads of that to q. Is there more to do? */
+bool fl_pager_read_needed(struct fl_pager *p, struct fl_queue *q);
 
 /* evict.c */
 /* Frees up to want frames; writes are submitted to q and finished with the
@@ -243,6 +268,10 @@ void fl_pager_harvest(struct fl_pager *p, u64 start, u64 end);
 int fl_pager_moved(struct fl_pager *p, u64 old, u64 new, u64 bytes);
 /* Write-protects again what the mirror says is write-protected in the range. */
 void fl_pager_reprotect(struct fl_pager *p, u64 start, u64 end);
+
+/* anon.c: before VMAs in or beside [start, end) are changed, as long as their pages are there: which of
+ * them have been written since they were read. */
+void fl_pager_see_writes(struct fl_pager *p, u64 start, u64 end);
 
 /* release.c: puts all pages of [start, end), within one VMA and with no I/O under way, into
  * the program; drop_zeros: but for those of zeros, which are to be absent. The books are the

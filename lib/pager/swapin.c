@@ -5,7 +5,7 @@
  * address space; eviction lays neighbours side by side in the swap file, so that
  * mostly one request brings them all. Those read ahead are set aside, and mapped
  * together when the first of them is touched. Which pages these are says the
- * prefetcher (reclaim/prefetch.h).
+ * prefetcher (readahead.c, reclaim/prefetch.h).
  *
  * A page that was read for a load is mapped write-protected and keeps its
  * slot: while it is not written, eviction need not write it either.
@@ -17,8 +17,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define RA_MAX_IOS 8u	/* requests for them, where they lie apart in swap */
-#define RA_REMEMBERED 512u
 
 struct fl_io *fl_io_get(struct fl_pager *p)
 {
@@ -54,59 +52,6 @@ void fl_io_ended(struct fl_pager *p)
 		return;
 	__atomic_add_fetch(&p->idle_seq, 1, __ATOMIC_RELEASE);
 	fl_futex_wake(&p->idle_seq, 1 << 30, false);
-}
-
-/* What the prefetcher is told of an access. */
-static struct fl_access access_at(struct fl_pager *p, const struct fl_vma *vma, u64 va)
-{
-	return (struct fl_access){
-		.page = va >> FL_PAGE_SHIFT,
-		.start = vma->start >> FL_PAGE_SHIFT,
-		.end = vma->end >> FL_PAGE_SHIFT,
-		.tid = p->fault_tid ? p->fault_tid : p->deferred_tid,
-		/* pages that come too early push out pages that are needed now */
-		.room = fl_max(fl_frames_available(p) / 4, 1u),
-		.apart = RA_MAX_IOS - 1,
-	};
-}
-
-u32 fl_pager_window(struct fl_pager *p, const struct fl_vma *vma, u64 va, u64 *ret_first)
-{
-	struct fl_access a = access_at(p, vma, va);
-	u32 n = fl_prefetch_window(&p->prefetch, &a, ret_first);
-
-	*ret_first <<= FL_PAGE_SHIFT;
-	return n;
-}
-
-/*
- * The block to read where pages lie beside each other in the swap file too: that
- * is the same request, a little longer. A power of two, larger the more of the
- * pages read ahead have been of use.
- */
-static u32 around(struct fl_pager *p)
-{
-	u32 n;
-
-	if (p->prefetch.kind == FL_PREFETCH_NONE)
-		return 1;
-	if (p->ra_pages >= RA_REMEMBERED) {
-		p->ra_pages /= 2;
-		p->ra_hits /= 2;
-	}
-	n = p->ra_hits * 2 >= p->ra_pages ? 8 : p->ra_hits * 3 >= p->ra_pages ? 4 : 1;
-	/* where it is of no use, try again now and then */
-	if (n == 1 && ++p->ra_probe % 32 == 0)
-		n = 4;
-	while (n > 1 && n > fl_frames_available(p) / 8)
-		n /= 2;
-	return n;
-}
-
-void fl_pager_ra_hit(struct fl_pager *p, u32 n)
-{
-	fl_count(p, swap_ra_hit, n);
-	p->ra_hits += n;
 }
 
 /* The frames of one request: neighbours where there are any. */
@@ -205,7 +150,7 @@ static u32 before(const struct fl_pager *p, const struct fl_vma *vma, u64 va, u3
 struct reading {
 	struct frames frames;
 	struct fl_io *io;
-	u32 ios;
+	u32 ios_left; /* requests that may be made */
 	u64 wanted; /* the page that a thread waits for, 0: none */
 	u32 flags;  /* its FL_PG_* */
 };
@@ -219,8 +164,8 @@ static bool read_page(struct fl_pager *p, struct reading *r, u64 va, u32 want)
 
 	if (fl_pte_state(pte) != FL_PTE_SWAP)
 		return true;
-	if (r->io && slot != r->io->slot + r->io->npages) {
-		if (++r->ios == RA_MAX_IOS)
+	if (r->io && (slot != r->io->slot + r->io->npages || r->io->npages == FL_IO_PAGES)) {
+		if (!--r->ios_left)
 			return false;
 		fl_pager_submit_read(p, r->io);
 		r->io = NULL;
@@ -266,7 +211,7 @@ static void read_window(struct fl_pager *p, struct reading *r, struct fl_vma *vm
 {
 	u64 first = va;
 	u32 want = fl_prefetch_plans(&p->prefetch) ? 1 : fl_pager_window(p, vma, va, &first);
-	u32 block = around(p), lead = want == 1 ? before(p, vma, va, block) : 0;
+	u32 block = fl_pager_around(p), lead = want == 1 ? before(p, vma, va, block) : 0;
 	u32 more = first == va ? block - 1 - lead : 0;
 
 	first -= lead * FL_PAGE_SIZE;
@@ -289,8 +234,8 @@ static void read_window(struct fl_pager *p, struct reading *r, struct fl_vma *vm
  * frame for the page at va. */
 static bool read_for(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 pg_flags)
 {
-	struct reading r = {.wanted = va, .flags = pg_flags};
-	struct fl_access a = access_at(p, vma, va);
+	struct reading r = {.ios_left = FL_RA_MAX_IOS, .wanted = va, .flags = pg_flags};
+	struct fl_access a = fl_pager_access(p, vma, va);
 	struct fl_plan plan = fl_prefetch_plan(&p->prefetch, &a);
 
 	if (plan.step) {
@@ -305,8 +250,8 @@ static bool read_for(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 pg_flag
 
 void fl_pager_ra_used(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 before, u32 after)
 {
-	struct fl_access a = access_at(p, vma, va);
-	struct reading r = {.io = NULL};
+	struct fl_access a = fl_pager_access(p, vma, va);
+	struct reading r = {.ios_left = FL_RA_MAX_IOS};
 
 	fl_pager_ra_hit(p, 1 + before + after);
 	a.hit = true;
@@ -316,6 +261,25 @@ void fl_pager_ra_used(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 before
 		return;
 	read_plan(p, &r, fl_prefetch_plan(&p->prefetch, &a));
 	end_reading(p, &r);
+}
+
+u32 fl_pager_read_range(struct fl_pager *p, u64 *start, u64 end, u32 most)
+{
+	struct reading r = {.ios_left = UINT32_MAX};
+	u64 *ptep = NULL;
+	u32 n = 0;
+
+	for (; n < most && (ptep = fl_pt_next(&p->mm, start, end)); *start += FL_PAGE_SIZE) {
+		if (fl_pte_state(*ptep) != FL_PTE_SWAP)
+			continue;
+		if (!read_page(p, &r, *start, most - n))
+			break;
+		n++;
+	}
+	if (n < most && !ptep)
+		*start = end;
+	end_reading(p, &r);
+	return n;
 }
 
 enum fl_fault_result fl_pager_swapin(

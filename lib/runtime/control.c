@@ -109,7 +109,8 @@ static void fill_vmas(struct fl_snapshot *s, struct fl_snap_vma *out)
 		struct fl_snap_vma *o = &out[s->nr_vmas++];
 		u64 *ptep;
 
-		*o = (struct fl_snap_vma){v->start, v->end, v->pgoff, v->flags, v->dev, v->ino, v->owner, v->why};
+		*o = (struct fl_snap_vma){v->start, v->end, v->pgoff, v->flags, v->dev, v->ino, v->owner, v->why,
+			.faults = v->faults, .major_faults = v->major_faults};
 		if (v->owner != FL_OWNER_MANAGED)
 			continue;
 		for (u64 va = v->start; (ptep = fl_pt_next(&fl.pager.mm, &va, v->end));
