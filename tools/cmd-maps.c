@@ -8,6 +8,7 @@
 #include "on-process.h"
 #include "place.h"
 #include "procmaps.h"
+#include "shmem-page.h"
 #include "text.h"
 
 #include <stdio.h>
@@ -58,10 +59,42 @@ static u64 kib(u64 pages)
 	return pages * (FL_PAGE_SIZE / 1024);
 }
 
-/* Names of what the kernel has begin where its figures would be, which it alone knows. */
-static void print_vma(
-	const struct fl_snap_vma *v, const char *name, const char *why, size_t columns)
+/* An area and its figures: those of the mirror, or of shared memory's books. */
+struct area {
+	const struct fl_snap_vma *vma;
+	const char *name, *why; /* why it is the kernel's; NULL: it is managed */
+	u64 present, soft, swapped; /* pages */
+};
+
+/* What maps looks at. */
+struct looked_at {
+	int pid;
+	const struct snapshot *snap;
+	const struct proc_maps *maps;
+	const struct tree *tree; /* NULL: it cannot be read */
+};
+
+static struct area area_of(const struct looked_at *l, const struct fl_snap_vma *v)
 {
+	struct area a = {v, place_name(l->maps, v), NULL, v->present, v->soft, v->swapped};
+	struct shmem_area shared;
+
+	if (l->tree && v->owner && shmem_area_read(l->tree, v, &shared)) {
+		a.present = shared.nr[SHMEM_IN_MEMORY];
+		a.soft = shared.nr[SHMEM_SET_ASIDE];
+		a.swapped = shared.nr[SHMEM_IN_SWAP];
+		shmem_area_free(&shared);
+	} else {
+		a.why = place_why(l->pid, v, a.name);
+	}
+	return a;
+}
+
+/* Names of what the kernel has begin where its figures would be, which it alone knows. */
+static void print_area(const struct area *a, size_t columns)
+{
+	const struct fl_snap_vma *v = a->vma;
+	const char *name = a->name, *why = a->why;
 	char perms[5];
 	size_t at;
 
@@ -70,8 +103,8 @@ static void print_vma(
 	if (why)
 		at += (size_t)printf("%-9s %-*s", "kernel", *name ? 12 : 0, why);
 	else
-		at += (size_t)printf("%-9s %8lu %7lu %7lu", "faultline", kib(v->present),
-			kib(v->soft), kib(v->swapped));
+		at += (size_t)printf("%-9s %8lu %7lu %7lu", "faultline", kib(a->present),
+			kib(a->soft), kib(a->swapped));
 	if (!columns && (v->flags & MAP_FLAG_FILE))
 		printf(" %08lx %02x:%02x %lu", v->pgoff << FL_PAGE_SHIFT, gnu_dev_major(v->dev),
 			gnu_dev_minor(v->dev), v->ino);
@@ -82,25 +115,25 @@ static void print_vma(
 	printf("\n");
 }
 
-static void print_table(
-	const struct process_args *a, const struct snapshot *s, const struct proc_maps *maps)
+static void print_table(const struct process_args *args, const struct looked_at *l)
 {
+	const struct snapshot *s = l->snap;
 	u64 present = 0, soft = 0, swapped = 0, faults = 0;
-	size_t columns = output_columns(a->wide);
+	size_t columns = output_columns(args->wide);
 	struct reasons reasons = {0};
 
 	printf("%-25s %s %-9s %8s %7s %7s NAME\n", "ADDRESS", "PERM", "OWNER", "RESIDENT", "SOFT",
 		"SWAP");
 	for (u32 i = 0; i < s->head->nr_vmas; i++) {
 		const struct fl_snap_vma *v = &s->vmas[i];
-		const char *name = place_name(maps, v), *why = place_why(a->pid, v, name);
+		struct area a = area_of(l, v);
 
-		print_vma(v, name, why, columns);
-		if (why)
-			count_reason(&reasons, why, (v->end - v->start) >> FL_PAGE_SHIFT);
-		present += v->present;
-		soft += v->soft;
-		swapped += v->swapped;
+		print_area(&a, columns);
+		if (a.why)
+			count_reason(&reasons, a.why, (v->end - v->start) >> FL_PAGE_SHIFT);
+		present += a.present;
+		soft += a.soft;
+		swapped += a.swapped;
 		faults += v->faults;
 	}
 	printf("%-40s %8lu %7lu %7lu KiB\n", "total managed by Faultline", kib(present), kib(soft),
@@ -113,15 +146,16 @@ static void print_table(
 	printf("%-40s %8u\n", "threads", s->head->mm_users);
 }
 
-static void print_json(
-	const struct process_args *a, const struct snapshot *s, const struct proc_maps *maps)
+static void print_json(const struct looked_at *l)
 {
-	printf("{\"pid\": %d, \"comm\": ", a->pid);
+	const struct snapshot *s = l->snap;
+
+	printf("{\"pid\": %d, \"comm\": ", l->pid);
 	json_string(s->head->comm);
 	printf(", \"threads\": %u, \"vmas\": [", s->head->mm_users);
 	for (u32 i = 0; i < s->head->nr_vmas; i++) {
 		const struct fl_snap_vma *v = &s->vmas[i];
-		const char *name = place_name(maps, v), *why = place_why(a->pid, v, name);
+		struct area a = area_of(l, v);
 		char perms[5];
 
 		perms_text(v->flags, perms);
@@ -130,17 +164,17 @@ static void print_json(
 		printf("\"offset_bytes\": %lu, \"dev\": \"%02x:%02x\", \"inode\": %lu, ",
 			v->flags & MAP_FLAG_FILE ? v->pgoff << FL_PAGE_SHIFT : 0,
 			gnu_dev_major(v->dev), gnu_dev_minor(v->dev), v->ino);
-		printf("\"owner\": \"%s\", \"why\": ", v->owner ? "kernel" : "faultline");
-		if (why)
-			json_string(why);
+		printf("\"owner\": \"%s\", \"why\": ", a.why ? "kernel" : "faultline");
+		if (a.why)
+			json_string(a.why);
 		else
 			printf("null");
 		printf(", \"resident_bytes\": %lu, \"soft_bytes\": %lu, \"swap_bytes\": %lu, "
 		       "\"zero_bytes\": %lu, \"faults\": %lu, \"major_faults\": %lu, \"name\": ",
-			v->present << FL_PAGE_SHIFT, v->soft << FL_PAGE_SHIFT,
-			v->swapped << FL_PAGE_SHIFT, v->zero << FL_PAGE_SHIFT, v->faults,
+			a.present << FL_PAGE_SHIFT, a.soft << FL_PAGE_SHIFT,
+			a.swapped << FL_PAGE_SHIFT, v->zero << FL_PAGE_SHIFT, v->faults,
 			v->major_faults);
-		json_string(name);
+		json_string(a.name);
 		printf("}");
 	}
 	printf("\n]}\n");
@@ -150,7 +184,9 @@ int cmd_maps(int argc, char **argv)
 {
 	struct process_args a = {.command = "maps"};
 	struct proc_maps maps = {0};
+	struct looked_at l;
 	struct snapshot s;
+	struct tree tree;
 	int status, err;
 
 	if (!options_parse(&argp, argc, argv, &a, &status))
@@ -162,10 +198,13 @@ int cmd_maps(int argc, char **argv)
 	}
 	/* names only: without them the rest is still right */
 	proc_maps_read(a.pid, &maps);
+	l = (struct looked_at){a.pid, &s, &maps, tree_open(a.pid, &tree) == 0 ? &tree : NULL};
 	if (a.json)
-		print_json(&a, &s, &maps);
+		print_json(&l);
 	else
-		print_table(&a, &s, &maps);
+		print_table(&a, &l);
+	if (l.tree)
+		tree_close(&tree);
 	proc_maps_free(&maps);
 	snapshot_release(&s);
 	return EXIT_SUCCESS;

@@ -157,7 +157,7 @@ static int gather(struct mm_sources *from)
 	if (!err && !from->smaps.n)
 		err = -ESRCH; /* killed meanwhile */
 	if (!err)
-		err = smaps_manage(&from->smaps, &from->snap, &t);
+		err = smaps_manage(from->pid, &from->smaps, &from->snap, &t);
 	if (!err)
 		err = proc_maps_read(from->tid, &from->maps);
 	tree_close(&t);

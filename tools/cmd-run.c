@@ -48,12 +48,13 @@ static const struct argp_option options[] = {
 		"Where mappings go: flexible, from below the stack downwards, or legacy, upwards",
 		8},
 	{"no-randomize", OPT_KEY + 8, NULL, 0, "The same addresses on every run", 9},
-	{"page-shared", OPT_KEY + 9, NULL, 0, "Shared anonymous memory is within --ram too", 10},
+	{"no-page-shared", OPT_KEY + 9, NULL, 0, "Leave shared anonymous memory to the kernel", 10},
 	{"stats", OPT_KEY + 10, "FILE", 0,
 		"Write the counters to FILE as JSON at the end; - is standard error", 11},
 	{"quiet", OPT_KEY + 11, NULL, 0, "No summary at the end", 12},
 	{"strict", OPT_KEY + 12, NULL, 0, "Do not run a program whose memory cannot be managed",
 		13},
+	{"page-shared", OPT_KEY + 13, NULL, OPTION_HIDDEN, NULL, 14}, /* the default by now */
 	{0},
 };
 

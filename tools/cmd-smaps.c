@@ -201,7 +201,7 @@ static bool gather(int pid, struct snapshot *snap, struct smaps *s)
 	if (!err && !s->n)
 		err = -ESRCH; /* killed meanwhile */
 	if (!err)
-		err = smaps_manage(s, snap, &t);
+		err = smaps_manage(pid, s, snap, &t);
 	snapshot_thaw(snap);
 	tree_close(&t);
 	if (err == -ESRCH)

@@ -61,18 +61,20 @@ static void read_mirror(struct layout *l, struct layout_area *a, const struct sn
 /* Shared anonymous memory is in memory or in swap for all who map it; false if it is not such. */
 static bool read_shared(struct layout *l, struct layout_area *a, const struct tree *t)
 {
-	u8 *where = shmem_area_read(t, a->vma);
-	u64 n = where ? (a->end - a->start) >> FL_PAGE_SHIFT : 0;
+	static const enum layout_state states[] = {[SHMEM_IN_MEMORY] = LAYOUT_RESIDENT,
+		[SHMEM_SET_ASIDE] = LAYOUT_SOFT, [SHMEM_IN_SWAP] = LAYOUT_SWAP};
+	struct shmem_area area;
 
-	for (u64 i = 0; i < n; i++) {
-		u64 va = a->start + i * FL_PAGE_SIZE;
+	if (!shmem_area_read(t, a->vma, &area))
+		return false;
+	for (u64 va = a->start; va < a->end; va += FL_PAGE_SIZE) {
+		u8 where = area.where[(va - a->start) >> FL_PAGE_SHIFT];
 
-		if (where[i] != SHMEM_NOWHERE)
-			add(l, a, va, va + FL_PAGE_SIZE,
-				where[i] == SHMEM_IN_SWAP ? LAYOUT_SWAP : LAYOUT_RESIDENT);
+		if (where != SHMEM_NOWHERE)
+			add(l, a, va, va + FL_PAGE_SIZE, states[where]);
 	}
-	free(where);
-	return n != 0;
+	shmem_area_free(&area);
+	return true;
 }
 
 static void read_kernel(struct layout *l, struct layout_area *a, struct pagemap *map)
@@ -121,7 +123,9 @@ void layout_read(struct layout *l, int pid, int tid, const struct snapshot *s,
 		l->nr_areas++;
 		if (!a->why)
 			read_mirror(l, a, s, &at);
-		else if (!read_shared(l, a, t))
+		else if (read_shared(l, a, t))
+			a->why = NULL;
+		else
 			read_kernel(l, a, &map);
 	}
 	pagemap_close(&map);

@@ -97,8 +97,8 @@ static void describe(const struct fl_config *c, char *buf, size_t size)
 	if (c->layout)
 		fl_text_add(&t, ",layout=%s",
 			c->layout == FL_LAYOUT_LEGACY ? "legacy" : "flexible");
-	if (c->page_shared)
-		fl_text_add(&t, ",page-shared");
+	if (!c->page_shared)
+		fl_text_add(&t, ",no-page-shared");
 	if (c->no_randomize)
 		fl_text_add(&t, ",no-randomize");
 	if (c->swap_path[0] && !strchr(c->swap_path, ',')) {

@@ -41,7 +41,7 @@ void shmem_page_read(
 	u64 *entry, state;
 
 	*ret = (struct shmem_page){.frame = FL_NO_FRAME};
-	if (!(v->flags & MAP_FLAG_SHARED) || !find_object(t, v->dev, v->ino, &object))
+	if (!(v->flags & MAP_FLAG_SHARED) || !find_object(t, v->dev, v->ino, &object) || object.kept)
 		return;
 	ret->ino = v->ino;
 	ret->index = v->pgoff + ((va - v->start) >> FL_PAGE_SHIFT);
@@ -63,28 +63,44 @@ void shmem_page_read(
 	free(entry);
 }
 
-u8 *shmem_area_read(const struct tree *t, const struct fl_snap_vma *v)
+static enum shmem_where where_is(u64 e)
+{
+	switch (fl_shmem_state(e)) {
+	case FL_SHMEM_RESIDENT: return e & FL_SHMEM_MAPPED ? SHMEM_IN_MEMORY : SHMEM_SET_ASIDE;
+	case FL_SHMEM_OUT: return SHMEM_SET_ASIDE;
+	case FL_SHMEM_SWAP:
+	case FL_SHMEM_IN:
+	case FL_SHMEM_PUNCH: return SHMEM_IN_SWAP;
+	default: return SHMEM_NOWHERE;
+	}
+}
+
+bool shmem_area_read(const struct tree *t, const struct fl_snap_vma *v, struct shmem_area *ret)
 {
 	u64 n = (v->end - v->start) >> FL_PAGE_SHIFT, *entry;
 	struct fl_shmem object;
-	u8 *where;
 
-	if (!(v->flags & MAP_FLAG_SHARED) || !find_object(t, v->dev, v->ino, &object) ||
+	*ret = (struct shmem_area){0};
+	if (!(v->flags & MAP_FLAG_SHARED) || !find_object(t, v->dev, v->ino, &object) || object.kept ||
 		v->pgoff + n > object.npages)
-		return NULL;
+		return false;
 	entry = tree_read(t, t->machine.shmem_entries_at + (object.first + v->pgoff) * sizeof(u64),
 		n * sizeof(u64));
-	where = entry ? calloc(n, 1) : NULL;
-	for (u64 i = 0; where && i < n; i++) {
-		u64 state = fl_shmem_state(entry[i]);
-
-		if (state == FL_SHMEM_RESIDENT || state == FL_SHMEM_OUT)
-			where[i] = SHMEM_IN_MEMORY;
-		else if (state == FL_SHMEM_SWAP || state == FL_SHMEM_IN)
-			where[i] = SHMEM_IN_SWAP;
+	ret->where = entry ? calloc(n, 1) : NULL;
+	for (u64 i = 0; ret->where && i < n; i++) {
+		ret->where[i] = where_is(entry[i]);
+		ret->nr[ret->where[i]]++;
 	}
 	free(entry);
-	return where;
+	memcpy(ret->users, object.active, sizeof(ret->users));
+	for (u32 i = 0; i < t->machine.nr_procs; i++)
+		ret->nr_users += tree_is_live(&t->procs[i]) && shmem_area_is_user(ret, i);
+	return ret->where;
+}
+
+void shmem_area_free(struct shmem_area *a)
+{
+	free(a->where);
 }
 
 void shmem_page_free(struct shmem_page *p)

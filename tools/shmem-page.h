@@ -20,11 +20,24 @@ struct shmem_page {
 	struct holders mapped; /* processes that have the object mapped */
 };
 
-/* What each page of the area is: an enum shmem_where a page, to be freed. NULL if it is no
- * object's. */
-enum shmem_where { SHMEM_NOWHERE, SHMEM_IN_MEMORY, SHMEM_IN_SWAP };
+/* Where each page of an area is. Set aside: in memory, and mapped by nobody. */
+enum shmem_where { SHMEM_NOWHERE, SHMEM_IN_MEMORY, SHMEM_SET_ASIDE, SHMEM_IN_SWAP };
 
-u8 *shmem_area_read(const struct tree *t, const struct fl_snap_vma *v);
+struct shmem_area {
+	u8 *where;    /* an enum shmem_where a page */
+	u64 nr[4];    /* how many are where */
+	u32 nr_users; /* live processes that have touched the object */
+	u64 users[FL_NR_PROCS / 64];
+};
+
+/* False if it is no object's, or one that was left to the kernel. */
+bool shmem_area_read(const struct tree *t, const struct fl_snap_vma *v, struct shmem_area *ret);
+void shmem_area_free(struct shmem_area *a);
+
+static inline bool shmem_area_is_user(const struct shmem_area *a, u32 record)
+{
+	return a->users[record / 64] >> record % 64 & 1;
+}
 
 void shmem_page_read(
 	const struct tree *t, const struct fl_snap_vma *v, u64 va, struct shmem_page *ret);

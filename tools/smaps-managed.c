@@ -7,6 +7,7 @@
  * is clean while its copy in swap is right, and zeros without a frame are nowhere.
  */
 #include "smaps.h"
+#include "pagemap.h"
 #include "pte.h"
 
 #include <errno.h>
@@ -74,7 +75,7 @@ static void hide_registration(struct smaps_area *a)
 	char *text = f ? (char *)f->text : NULL;
 
 	for (char *s = text; s && *s;)
-		if (!strncmp(s, " um", 3) || !strncmp(s, " uw", 3))
+		if (!strncmp(s, " um", 3) || !strncmp(s, " uw", 3) || !strncmp(s, " ui", 3))
 			memmove(s, s + 3, strlen(s + 3) + 1);
 		else
 			s++;
@@ -116,9 +117,9 @@ static struct sums add_up(const struct smaps_area *a, const struct snapshot *sna
 	return s;
 }
 
-/* The mirror's first managed area that has an address of it, or NULL. Both are sorted; *at is
- * where the next one's may begin. */
-static const struct fl_snap_vma *managed_in(
+/* The mirror's first managed or shared area that has an address of it, or NULL. Both are sorted;
+ * *at is where the next one's may begin. */
+static const struct fl_snap_vma *mirrored_in(
 	const struct smaps_area *a, const struct snapshot *snap, u32 *at)
 {
 	for (; *at < snap->head->nr_vmas; ++*at) {
@@ -126,7 +127,7 @@ static const struct fl_snap_vma *managed_in(
 
 		if (v->start >= a->map.end)
 			break;
-		if (v->owner == 0 && v->end > a->map.start)
+		if ((v->owner == 0 || (v->flags & MAP_FLAG_SHARED)) && v->end > a->map.start)
 			return v;
 	}
 	return NULL;
@@ -148,11 +149,13 @@ static bool is_ours(const struct smaps_area *a, const struct snapshot *snap)
 	return at >= a->map.end;
 }
 
-int smaps_manage(struct smaps *s, const struct snapshot *snap, const struct tree *t)
+int smaps_manage(int pid, struct smaps *s, const struct snapshot *snap, const struct tree *t)
 {
 	const struct fl_snap_page *at = snap->pages;
 	struct users u = {tree_refs(t), tree_slot_counts(t), t->machine.zone.fresh,
 		t->machine.slots.nr_slots};
+	const struct fl_proc *p = tree_find(t, pid);
+	struct pagemap map;
 	size_t kept = 0;
 	u32 vma = 0;
 
@@ -161,13 +164,19 @@ int smaps_manage(struct smaps *s, const struct snapshot *snap, const struct tree
 		free(u.slot);
 		return -EPROTO;
 	}
+	pagemap_open(&map, p ? (int)p->keeper_tid : pid);
 	for (size_t i = 0; i < s->n; i++) {
 		struct smaps_area *a = &s->area[i];
-		const struct fl_snap_vma *v = managed_in(a, snap, &vma);
+		const struct fl_snap_vma *v = mirrored_in(a, snap, &vma);
 
 		if (!v && is_ours(a, snap))
 			continue;
-		if (v) {
+		if (v && v->owner) {
+			if (smaps_put_shared(a, v, t, p, &map)) {
+				hide_registration(a);
+				a->managed = true;
+			}
+		} else if (v) {
 			struct sums sums = add_up(a, snap, &u, &at);
 
 			put(a, &sums, (v->flags & MAP_FLAG_LOCKED) != 0);
@@ -176,6 +185,7 @@ int smaps_manage(struct smaps *s, const struct snapshot *snap, const struct tree
 		s->area[kept++] = *a;
 	}
 	s->n = kept;
+	pagemap_close(&map);
 	free(u.frame);
 	free(u.slot);
 	return 0;

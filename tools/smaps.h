@@ -45,6 +45,12 @@ struct smaps_field *smaps_find(struct smaps_area *a, const char *name);
 
 /* smaps-managed.c: puts the mirror's figures in and leaves Faultline's own mappings out.
  * 0, or -errno if the tree's memory cannot be read. */
-int smaps_manage(struct smaps *s, const struct snapshot *snap, const struct tree *t);
+int smaps_manage(int pid, struct smaps *s, const struct snapshot *snap, const struct tree *t);
+
+/* smaps-shared.c: the same for an area of shared anonymous memory, which lies in v. p: the process's
+ * record. False: it is the kernel's. */
+struct pagemap;
+bool smaps_put_shared(struct smaps_area *a, const struct fl_snap_vma *v, const struct tree *t,
+	const struct fl_proc *p, struct pagemap *map);
 
 #endif

@@ -9,6 +9,7 @@ void fl_config_init(struct fl_config *c)
 {
 	memset(c, 0, sizeof(*c));
 	c->fault_around_order = 4;
+	c->page_shared = true;
 	strcpy(c->policy, "second-chance");
 	fl_policy_options_init(&c->policy_options);
 	strcpy(c->prefetch, "readahead");
@@ -208,16 +209,17 @@ int fl_config_set(struct fl_config *c, const char *key, const char *value, char 
 	};
 	const struct {
 		const char *key;
-		bool *flag;
-	} flags[] = {{"quiet", &c->quiet}, {"strict", &c->strict}, {"copy-only", &c->copy_only},
-		{"no-randomize", &c->no_randomize}, {"page-shared", &c->page_shared}};
+		bool *flag, to;
+	} flags[] = {{"quiet", &c->quiet, true}, {"strict", &c->strict, true},
+		{"copy-only", &c->copy_only, true}, {"no-randomize", &c->no_randomize, true},
+		{"page-shared", &c->page_shared, true}, {"no-page-shared", &c->page_shared, false}};
 
 	for (size_t i = 0; i < fl_array_size(keys); i++)
 		if (!strcmp(key, keys[i].key))
 			return keys[i].set(c, value, why, n);
 	for (size_t i = 0; i < fl_array_size(flags); i++)
 		if (!strcmp(key, flags[i].key)) {
-			*flags[i].flag = true;
+			*flags[i].flag = flags[i].to;
 			return 0;
 		}
 	fl_format(why, n, "option %s: not known: see faultline run --help", key);

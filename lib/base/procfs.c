@@ -49,35 +49,50 @@ u32 fl_nr_tasks(void)
 	return fl_syscall(SYS_stat, TASKS, &st) < 0 ? 0 : (u32)st.st_nlink - 2;
 }
 
-int fl_tasks_open(struct fl_tasks *t)
+int fl_numbers_open(struct fl_numbers *n, const char *path)
 {
-	t->at = t->have = 0;
-	t->fd = fl_syscall(SYS_openat, AT_FDCWD, TASKS, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return t->fd < 0 ? (int)t->fd : 0;
+	n->at = n->have = 0;
+	n->fd = fl_syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return n->fd < 0 ? (int)n->fd : 0;
 }
 
-u32 fl_tasks_next(struct fl_tasks *t)
+void fl_numbers_close(struct fl_numbers *n)
+{
+	fl_syscall(SYS_close, n->fd);
+}
+
+s64 fl_numbers_next(struct fl_numbers *n)
 {
 	for (;;) {
 		const struct fl_dirent *d;
 		const char *name;
-		u32 tid;
 
-		if (t->at == t->have) {
-			long n = fl_syscall(SYS_getdents64, t->fd, t->buf, sizeof(t->buf));
+		if (n->at == n->have) {
+			long r = fl_syscall(SYS_getdents64, n->fd, n->buf, sizeof(n->buf));
 
-			if (n <= 0) {
-				fl_syscall(SYS_close, t->fd);
-				return 0;
+			if (r <= 0) {
+				fl_numbers_close(n);
+				return -1;
 			}
-			t->at = 0;
-			t->have = (u32)n;
+			n->at = 0;
+			n->have = (u32)r;
 		}
-		d = (const struct fl_dirent *)(t->buf + t->at);
-		t->at += d->reclen;
+		d = (const struct fl_dirent *)(n->buf + n->at);
+		n->at += d->reclen;
 		name = d->name;
-		tid = (u32)fl_read_number(&name);
-		if (tid) /* not . and .. */
-			return tid;
+		if (*name >= '0' && *name <= '9') /* not . and .. */
+			return (s64)fl_read_number(&name);
 	}
+}
+
+int fl_tasks_open(struct fl_tasks *t)
+{
+	return fl_numbers_open(&t->n, TASKS);
+}
+
+u32 fl_tasks_next(struct fl_tasks *t)
+{
+	s64 tid = fl_numbers_next(&t->n);
+
+	return tid < 0 ? 0 : (u32)tid;
 }

@@ -33,12 +33,21 @@ const char *fl_stat_field(const char *text, u32 field);
 /* The threads of this process, ours among them; 0 if /proc does not tell. */
 u32 fl_nr_tasks(void);
 
-/* Each of them. fl_tasks_open returns 0 or -errno; fl_tasks_next the next tid, and 0 at the
- * end, when the list is closed. */
-struct fl_tasks {
+/* The names in a folder that are numbers. fl_numbers_open returns 0 or -errno; fl_numbers_next the
+ * next one, and -1 at the end, when the folder is closed. */
+struct fl_numbers {
 	long fd;
 	u32 at, have;
 	_Alignas(8) char buf[1024];
+};
+int fl_numbers_open(struct fl_numbers *n, const char *path);
+s64 fl_numbers_next(struct fl_numbers *n);
+/* Before the end. */
+void fl_numbers_close(struct fl_numbers *n);
+
+/* The threads, likewise; 0 at the end. */
+struct fl_tasks {
+	struct fl_numbers n;
 };
 int fl_tasks_open(struct fl_tasks *t);
 u32 fl_tasks_next(struct fl_tasks *t);

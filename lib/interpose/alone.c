@@ -15,6 +15,9 @@ enum fl_action fl_hook_alone(struct fl_call *c)
 	struct fl_pause pause;
 	long ret;
 
+	/* descriptors that only one thread has are not seen */
+	if (c->nr == SYS_unshare && (flags & CLONE_FILES) && fl.had_threads && !fl_is_borrowed())
+		fl_pins_begin();
 	/* setns of 0: whatever the descriptor is of */
 	if (!(flags & NEEDS_ALONE) && (c->nr == SYS_unshare || flags))
 		return FL_NATIVE;

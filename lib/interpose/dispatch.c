@@ -51,6 +51,13 @@ static fl_hook *hook_of(long nr)
 	case SYS_prlimit64:
 	case SYS_getrlimit:
 	case SYS_setrlimit: return fl_hook_rlimit;
+	case SYS_open:
+	case SYS_openat:
+	case SYS_openat2:
+	case SYS_fcntl:
+	case SYS_io_uring_setup:
+	case SYS_vmsplice: return fl_hook_pins;
+	case SYS_process_vm_writev: return fl_hook_process_vm_writev;
 	case SYS_close: return fl_hook_close;
 	case SYS_close_range: return fl_hook_close_range;
 	default: return NULL;
@@ -93,9 +100,29 @@ bool fl_peek(u64 va, void *to, size_t bytes)
 bool fl_poke(u64 va, const void *from, size_t bytes)
 {
 	struct iovec local = {(void *)from, bytes}, remote = {(void *)va, bytes};
+	struct fl_call c = {.nr = SYS_process_vm_writev,
+		.a = {(u64)fl_syscall(SYS_getpid), (u64)&local, 1, (u64)&remote, 1, 0}};
 
-	return fl_syscall(SYS_process_vm_writev, fl_syscall(SYS_getpid), &local, 1, &remote, 1, 0) ==
-		(long)bytes;
+	fl_hook_process_vm_writev(&c);
+	return c.ret == (long)bytes;
+}
+
+struct fl_proc *fl_record_of(u32 pid)
+{
+	const struct fl_machine_view *v = &fl.pager.machine;
+
+	if (!pid || pid == (u32)fl_syscall(SYS_getpid))
+		return v->self;
+	for (u32 i = 0; i < __atomic_load_n(&v->t->nr_procs, __ATOMIC_ACQUIRE); i++) {
+		struct fl_proc *p = &v->procs[i];
+
+		if (((p->pid == pid && p->state == FL_PROC_LIVE) ||
+			    (p->born == pid && p->state == FL_PROC_NEW)) && p->pid_ns == v->self->pid_ns &&
+			!fl_proc_is_gone(p))
+			return p;
+	}
+	/* a thread may be named as well */
+	return fl_syscall(SYS_tgkill, fl_syscall(SYS_getpid), pid, 0) == 0 ? v->self : NULL;
 }
 
 u64 fl_prot_flags(u64 prot)

@@ -129,6 +129,8 @@ static enum fl_action new_thread(u64 flags, u64 tls, u64 tid_at)
 		fl_exec_make_room();
 	if (flags & CLONE_THREAD) {
 		fl.had_threads = true;
+		if (!(flags & CLONE_FILES)) /* nobody looks at its own descriptors */
+			fl_pins_begin();
 		fl_sample_new_thread(&fl.pager);
 	}
 	if ((flags & CLONE_THREAD) && (flags & CLONE_SETTLS) && (flags & CLONE_PARENT_SETTID))

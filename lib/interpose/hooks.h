@@ -30,7 +30,8 @@ fl_hook fl_hook_mmap, fl_hook_munmap, fl_hook_mremap, fl_hook_mprotect, fl_hook_
 	fl_hook_mlockall, fl_hook_munlockall, fl_hook_other, fl_hook_close, fl_hook_close_range,
 	fl_hook_barrier, fl_hook_dup, fl_hook_exit, fl_hook_exit_group, fl_hook_exec, fl_hook_stat,
 	fl_hook_statx, fl_hook_getdents64, fl_hook_ioctl, fl_hook_remap_file_pages,
-	fl_hook_process_madvise, fl_hook_alone, fl_hook_rlimit, fl_hook_mincore;
+	fl_hook_process_madvise, fl_hook_alone, fl_hook_rlimit, fl_hook_pins,
+	fl_hook_process_vm_writev, fl_hook_mincore;
 
 /* task.c: how many threads the program has, 0 if /proc does not tell; lock held. */
 u32 fl_program_threads(void);
@@ -93,6 +94,9 @@ long fl_place_mremap(const struct fl_call *c, const struct fl_vma *vma);
 /* Reads, and writes, the program's memory at an address that need not be one. No lock held. */
 bool fl_peek(u64 va, void *to, size_t bytes);
 bool fl_poke(u64 va, const void *from, size_t bytes);
+
+/* The record of the process with this number, as prlimit(2) takes it; NULL: it is not managed. */
+struct fl_proc *fl_record_of(u32 pid);
 
 /* FL_VM_* of PROT_* bits. */
 u64 fl_prot_flags(u64 prot);

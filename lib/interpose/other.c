@@ -31,6 +31,8 @@ enum fl_action fl_hook_other(struct fl_call *c)
 
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
+	if (c->nr == SYS_io_setup)
+		fl_pins_begin();
 	ret = fl_call_kernel(c);
 	if (c->nr == SYS_shmat && !fl_is_err(ret))
 		attached((int)c->a[0], (u64)ret);

@@ -11,25 +11,6 @@
 
 #include <errno.h>
 
-/* The record of the process whose limits are asked for; NULL: it is not managed. */
-static struct fl_proc *record_of(u32 pid)
-{
-	const struct fl_machine_view *v = &fl.pager.machine;
-
-	if (!pid || pid == (u32)fl_syscall(SYS_getpid))
-		return v->self;
-	for (u32 i = 0; i < __atomic_load_n(&v->t->nr_procs, __ATOMIC_ACQUIRE); i++) {
-		struct fl_proc *p = &v->procs[i];
-
-		if (((p->pid == pid && p->state == FL_PROC_LIVE) ||
-			    (p->born == pid && p->state == FL_PROC_NEW)) && p->pid_ns == v->self->pid_ns &&
-			!fl_proc_is_gone(p))
-			return p;
-	}
-	/* a thread may be named as well */
-	return fl_syscall(SYS_tgkill, fl_syscall(SYS_getpid), pid, 0) == 0 ? v->self : NULL;
-}
-
 /* Of process pid, whose record that is: sets new (or NULL), and tells what was. One whose limits are
  * lifted for a moment gets it when they no longer are. limits_lock held, if not borrowed. */
 static long change(u32 pid, struct fl_proc *p, enum fl_limit which, const struct rlimit *new,
@@ -84,7 +65,7 @@ enum fl_action fl_hook_rlimit(struct fl_call *c)
 		fl_lock(&fl.pager.lock);
 		fl_shlock(&fl.pager.machine.t->limits_lock);
 	}
-	p = record_of(of_any ? (u32)c->a[0] : 0);
+	p = fl_record_of(of_any ? (u32)c->a[0] : 0);
 	if (p)
 		ret = change(of_any ? (u32)c->a[0] : 0, p, which, new_at ? &new : NULL, &old, borrowed);
 	if (!borrowed) {

@@ -101,6 +101,7 @@ struct fl_proc {
 	u32 shmem_in_ms; /* when the last read began */
 	u32 shmem_reads; /* that are under way */
 	u32 zap_asked, zap_done;
+	u64 poking;	 /* another's memory: count, and whose; shmem-poke.c */
 	u32 shmem_share; /* frames of objects that it is the one to be asked for; shmem_lock */
 	struct fl_limit_above limit[FL_NR_LIMITS]; /* limits_lock, and the next */
 	struct fl_limit_lifted lifted[FL_NR_LIMITS];
@@ -119,7 +120,7 @@ struct fl_shmem {
 	u32 first, npages;	/* its entries; no pages: the record is free */
 	u32 resident, inactive;	/* frames; those of them that nobody has mapped */
 	u32 skip_until_ms;	/* reclaim leaves it alone */
-	u32 kept;		/* reclaim must: somebody uses it without us */
+	u32 kept;		/* it is the kernel's: who uses it may do so without us, or through a device */
 	u32 grain;		/* pages that all are asked to unmap at once */
 	u32 hand[2];		/* how far it has been unmapped, and taken out */
 	u64 mapped[FL_NR_PROCS / 64]; /* processes that have it mapped */

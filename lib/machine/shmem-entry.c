@@ -172,3 +172,26 @@ void fl_shmem_clear(struct fl_machine_view *v, struct fl_shmem *s, u32 from, u32
 	fl_shmem_put_frames(v, frames, nr_frames);
 	fl_shmem_put_slots(v, slots, nr_slots);
 }
+
+u32 fl_shmem_keep(struct fl_machine_view *v, struct fl_shmem *s)
+{
+	u32 frames[64], n = 0, kept = 0;
+
+	s->kept = 1;
+	for (u32 i = 0; (i = fl_shmem_next(v, s, i, FL_SHMEM_OF_ALL)) < s->npages; i++) {
+		u64 e = *fl_shmem_entry(v, s, i);
+
+		if (fl_shmem_state(e) != FL_SHMEM_RESIDENT && fl_shmem_state(e) != FL_SHMEM_OUT)
+			continue;
+		/* who is taking it out sees that it is not theirs any more */
+		fl_shmem_set(v, s, i, 0);
+		frames[n++] = fl_shmem_payload(e);
+		kept++;
+		if (n == fl_array_size(frames)) {
+			fl_shmem_put_frames(v, frames, n);
+			n = 0;
+		}
+	}
+	fl_shmem_put_frames(v, frames, n);
+	return kept;
+}

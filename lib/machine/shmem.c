@@ -88,6 +88,11 @@ bool fl_shmem_activate(struct fl_machine_view *v, struct fl_shmem *s)
 	return true;
 }
 
+bool fl_shmem_is_active(const struct fl_machine_view *v, const struct fl_shmem *s)
+{
+	return fl_bit_get(s->active, index_of(v, v->self));
+}
+
 static void destroy(struct fl_machine_view *v, struct fl_shmem *s)
 {
 	fl_shmem_clear(v, s, 0, s->npages);

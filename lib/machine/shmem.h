@@ -115,6 +115,7 @@ bool fl_shmem_is_mapped(const struct fl_machine_view *v, const struct fl_shmem *
 void fl_shmem_unmap(struct fl_machine_view *v, struct fl_shmem *s);
 /* self may have pages of it in its page table; true if that is new. */
 bool fl_shmem_activate(struct fl_machine_view *v, struct fl_shmem *s);
+bool fl_shmem_is_active(const struct fl_machine_view *v, const struct fl_shmem *s);
 
 /* An entry changes: only so. */
 void fl_shmem_set(struct fl_machine_view *v, struct fl_shmem *s, u32 index, u64 entry);
@@ -132,6 +133,9 @@ u32 fl_shmem_slot(const struct fl_machine_view *v, u64 entry);
 /* Whatever [from, to) is: frames and slots go back, and it is NONE; but where a page is being
  * punched out that is still to be waited for. */
 void fl_shmem_clear(struct fl_machine_view *v, struct fl_shmem *s, u32 from, u32 to);
+/* The object is the kernel's from now on: what is in memory of it is not counted, nor taken out.
+ * What is in swap, or on its way, comes back when it is touched. Returns pages. */
+u32 fl_shmem_keep(struct fl_machine_view *v, struct fl_shmem *s);
 /* The first page at or behind from that is of this kind, npages if none is. */
 u32 fl_shmem_next(const struct fl_machine_view *v, const struct fl_shmem *s, u32 from,
 	enum fl_shmem_kind kind);
@@ -189,6 +193,12 @@ bool fl_shmem_await(struct fl_machine_view *v, u32 seq, u64 timeout_ns);
 bool fl_shmem_asked(struct fl_machine_view *v, u32 *ret_object, u32 *ret_index, u32 *ret_n,
 	u32 *ret_seq);
 void fl_shmem_answer(struct fl_machine_view *v, u32 seq, bool done);
+
+/* shmem-poke.c: self writes to the memory of to, process_vm_writev(2), several of its threads at a
+ * time maybe; and who does so to self's. */
+void fl_shmem_poke_begin(struct fl_machine_view *v, const struct fl_proc *to);
+void fl_shmem_poke_end(struct fl_machine_view *v);
+bool fl_shmem_poked(const struct fl_machine_view *v);
 
 /* fork(2): the child has what self has. */
 void fl_shmem_fork(struct fl_machine_view *v, const struct fl_proc *child);

@@ -118,6 +118,9 @@ struct fl_pager {
 	void (*kick)(struct fl_pager *p);	/* wakes kswapd, starting it if need be */
 	void (*dead)(struct fl_pager *p, const char *why) __attribute__((noreturn));
 	void (*unmap_view)(u64 start, u64 end); /* of what shmem_view names */
+	/* May a device, or another process, hold pages of the program's memory, to write to them? look:
+	 * not only as far as calls have told. NULL: never. */
+	bool (*may_pin)(struct fl_pager *p, bool look);
 	void (*queue_opened)(struct fl_pager *p, struct fl_queue *q);
 	void *bounce;		/* FL_BOUNCE_PAGES, made at first need */
 

@@ -121,6 +121,21 @@ static bool can_fill(const struct fl_pager *p, const struct fl_shmem_read *r)
 	return ours && fl_shmem_is_mapped(&p->machine, r->s);
 }
 
+/* The object is the kernel's by now: nothing of it has a frame. Slots that are free now. */
+static u32 fill_kept(struct fl_pager *p, const struct fl_shmem_read *r, u32 *ret_slots)
+{
+	u32 n = 0;
+
+	for (u32 i = 0; i < r->n; i++) {
+		if (!is_ours(p, r, i))
+			continue;
+		memcpy((void *)fl_shmem_view(p, r->s, r->first + i), r->pages + i * FL_PAGE_SIZE, FL_PAGE_SIZE);
+		fl_shmem_set(&p->machine, r->s, r->first + i, 0);
+		ret_slots[n++] = r->slot + i;
+	}
+	return n;
+}
+
 /* Frames are given before entries name them; see shmem-entry.c. */
 static void fill(struct fl_pager *p, struct fl_shmem_read *r, bool mapped)
 {
@@ -128,13 +143,13 @@ static void fill(struct fl_pager *p, struct fl_shmem_read *r, bool mapped)
 	u32 at[FL_SHMEM_CLUSTER], frames[FL_SHMEM_CLUSTER], slots[FL_SHMEM_CLUSTER], n = 0;
 
 	for (u32 i = 0; i < r->n; i++) {
-		if (is_ours(p, r, i) && mapped) {
+		if (is_ours(p, r, i) && mapped && !r->s->kept) {
 			at[n] = i;
 			slots[n] = r->slot + i;
 			frames[n++] = r->frame[i];
 			continue;
 		}
-		if (is_ours(p, r, i)) /* for others to read */
+		if (is_ours(p, r, i) && !mapped) /* for others to read */
 			fl_shmem_set(v, r->s, r->first + i, fl_shmem_make(FL_SHMEM_SWAP, r->slot + i));
 		fl_frame_free(p, r->frame[i]);
 	}
@@ -145,6 +160,8 @@ static void fill(struct fl_pager *p, struct fl_shmem_read *r, bool mapped)
 		fl_shmem_set(v, r->s, r->first + at[i],
 			fl_shmem_make(FL_SHMEM_RESIDENT, frames[i]) | FL_SHMEM_MAPPED);
 	}
+	if (r->s->kept && mapped)
+		n = fill_kept(p, r, slots);
 	fl_shmem_put_slots(v, slots, n);
 }
 

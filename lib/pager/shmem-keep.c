@@ -7,8 +7,8 @@
 
 #define PUNCH_NS 100000 /* how long to wait for a page to be punched out */
 
-/* Without a frame the page is not counted, until somebody who is managed touches it. False:
- * it is being punched out right now. */
+/* What has no frame comes back, without one: the object is the kernel's. False: the page is being
+ * punched out right now. */
 static bool keep(struct fl_pager *p, struct fl_shmem *s, u32 index)
 {
 	u64 e = *fl_shmem_entry(&p->machine, s, index);
@@ -17,11 +17,6 @@ static bool keep(struct fl_pager *p, struct fl_shmem *s, u32 index)
 	switch (fl_shmem_state(e)) {
 	case FL_SHMEM_PUNCH:
 		return fl_shmem_take_over(&p->machine, s, index) && keep(p, s, index);
-	/* whoever is at it will see that it is not any more */
-	case FL_SHMEM_OUT:
-	case FL_SHMEM_RESIDENT:
-		fl_shmem_set(&p->machine, s, index, fl_shmem_make(FL_SHMEM_RESIDENT, payload) | FL_SHMEM_MAPPED);
-		return true;
 	case FL_SHMEM_SWAP:
 	case FL_SHMEM_IN:
 		if (fl_pager_read_slots_now(p, payload, 1, p->zeros) < 0)
@@ -47,7 +42,7 @@ void fl_shmem_keep_all(struct fl_pager *p)
 
 		if (!s->npages || !fl_shmem_is_mapped(v, s))
 			continue;
-		s->kept = 1;
+		fl_shmem_keep(v, s);
 		for (u32 k = 0; (k = fl_shmem_next(v, s, k, FL_SHMEM_OF_ALL)) < s->npages;) {
 			if (keep(p, s, k)) {
 				k++;
@@ -59,6 +54,23 @@ void fl_shmem_keep_all(struct fl_pager *p)
 		}
 	}
 	fl_shmem_unlock(v);
+}
+
+bool fl_shmem_leave_pinned(struct fl_pager *p, struct fl_shmem *s, bool look)
+{
+	struct fl_machine_view *v = &p->machine;
+	bool leave;
+
+	if (!p->may_pin || !p->may_pin(p, look))
+		return false;
+	fl_shmem_lock(v);
+	/* who asks may have had another object in mind, which is gone; and what this process has never
+	 * touched, no device can write to for it */
+	leave = s->npages && fl_shmem_is_mapped(v, s) && fl_shmem_is_active(v, s);
+	if (leave && !s->kept)
+		fl_count(p, shmem_pinned, fl_shmem_keep(v, s));
+	fl_shmem_unlock(v);
+	return leave;
 }
 
 void fl_shmem_drop(struct fl_pager *p, struct fl_shmem *s)
@@ -89,6 +101,10 @@ void fl_shmem_forget_unused(struct fl_pager *p)
 			used |= (vma->flags & FL_VM_SHARED) && vma->ino == s->ino && vma->dev == s->dev;
 		if (used)
 			continue;
+		/* what others have still, a device may yet write to; self has it, so it stays */
+		fl_shmem_unlock(v);
+		fl_shmem_leave_pinned(p, s, true);
+		fl_shmem_lock(v);
 		fl_shmem_drop(p, s);
 	}
 	fl_shmem_unlock(v);

@@ -21,12 +21,14 @@ struct out {
 };
 
 /* Unmaps pages of an object wherever the program has it. False if it is locked, or a
- * thread is on its way out: the kernel writes to words of it then, if they are there. */
-static bool unmap(struct fl_pager *p, const struct fl_shmem *s, u32 index, u32 n)
+ * thread is on its way out: the kernel writes to words of it then, if they are there. Nor where a
+ * device may write to it, or another process does. */
+static bool unmap(struct fl_pager *p, struct fl_shmem *s, u32 index, u32 n)
 {
 	struct fl_vma *vma;
 
-	if (fl_pager_held(p) || fl_robust_held(p, s, index, n, false))
+	if (fl_shmem_leave_pinned(p, s, false) || fl_shmem_poked(&p->machine) || fl_pager_held(p) ||
+		fl_robust_held(p, s, index, n, false))
 		return false;
 	fl_for_each_vma(&p->mm, vma)
 	{
@@ -44,8 +46,9 @@ static bool unmap(struct fl_pager *p, const struct fl_shmem *s, u32 index, u32 n
 		if (p->host->ops->discard(p->host, vma->start + (from - vma->pgoff) * FL_PAGE_SIZE, to - from) < 0)
 			return false;
 	}
-	/* one that was taken before its page was gone; who takes one now has to fault first */
-	return !fl_robust_held(p, s, index, n, true);
+	/* pinned, or taken, before its page was gone; who does so now has to fault first */
+	return !fl_shmem_leave_pinned(p, s, true) && !fl_shmem_poked(&p->machine) &&
+		!fl_robust_held(p, s, index, n, true);
 }
 
 void fl_shmem_serve(struct fl_pager *p)

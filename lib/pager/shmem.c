@@ -143,6 +143,17 @@ static enum fl_fault_result zero_fill(struct fl_pager *p, const struct fl_vma *v
 	return FL_FAULT_DONE;
 }
 
+/* An object that is the kernel's: as it would have it, without frames. What is in its inode is
+ * mapped, else it is zeros. */
+static void fill_kept(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s, u64 va,
+	struct fl_shmem_run *ret)
+{
+	u32 max = p->guards ? 1 : cluster(p, va, false);
+
+	*ret = fl_shmem_around(p, vma, s, va, max > 2 ? max : 1);
+	p->shmem_next = ret->va + ret->n * FL_PAGE_SIZE;
+}
+
 /* It is in memory, and maybe on its way out: it stays, and what is mapped with it. */
 static void touch(struct fl_pager *p, const struct fl_vma *vma, struct fl_shmem *s, u64 va, struct fl_shmem_run *ret)
 {
@@ -189,6 +200,10 @@ static enum fl_fault_result fault(struct fl_pager *p, const struct fl_vma *vma, 
 		switch (fl_shmem_state(*fl_shmem_entry(&p->machine, s, index))) {
 		case FL_SHMEM_NONE:
 			*ret_fresh = true;
+			if (s->kept) {
+				fill_kept(p, vma, s, va, ret);
+				return FL_FAULT_DONE;
+			}
 			return zero_fill(p, vma, s, va, flags, ret);
 		case FL_SHMEM_SWAP: return fl_shmem_swap_in(p, vma, s, va, flags);
 		case FL_SHMEM_IN:

@@ -71,6 +71,9 @@ void fl_shmem_serve(struct fl_pager *p);
  * use it without us. */
 void fl_shmem_keep_all(struct fl_pager *p);
 /* shmem-keep.c */
+/* Where a device may write to the object's pages it is the kernel's from now on, and true returned;
+ * look: as of fl_pager.may_pin. The lock of shared memory is not held. */
+bool fl_shmem_leave_pinned(struct fl_pager *p, struct fl_shmem *s, bool look);
 /* This process has it no more. The lock of shared memory is held. */
 void fl_shmem_drop(struct fl_pager *p, struct fl_shmem *s);
 /* After VMAs have gone: objects that no VMA is left of. */

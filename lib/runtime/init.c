@@ -292,6 +292,7 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	p->dead = dead;
 	p->queue_opened = queue_opened;
 	p->unmap_view = fl_shared_unmap_view;
+	p->may_pin = fl_pins_may;
 	p->make_stage = make_stage;
 	p->unreadable = fl_filemap_unreadable;
 	p->backend = fl_rings_init(conf);

@@ -249,6 +249,9 @@ static void count(u64 addr, u64 n, bool major)
 	if (!vma || vma->owner != FL_OWNER_KERNEL ||
 		(vma->flags & (FL_VM_FILE | FL_VM_SHARED)) != (FL_VM_FILE | FL_VM_SHARED))
 		return;
+	/* shared anonymous memory has a file in the mirror, too, and its faults are ours */
+	if (fl_is_shared(vma))
+		return;
 	vma->faults += n;
 	vma->major_faults += major ? n : 0;
 	fl_count(p, pgfault_shared_file, n);

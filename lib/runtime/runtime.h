@@ -38,6 +38,7 @@ struct fl_runtime {
 	bool mm_shared;			/* other processes may live in our address space */
 	bool mlock_future;		/* mlockall(MCL_FUTURE) is in force */
 	bool mlock_future_onfault;
+	bool may_pin;			/* pins.c: found, or told; it stays */
 	bool had_threads;		/* the program has made a thread in this process */
 	bool first_left;		/* its first thread has called exit(2) */
 	int first_status;
@@ -133,6 +134,11 @@ void fl_sample_new_thread(struct fl_pager *p); /* one is about to be made */
 int fl_resync(bool adopt_heap);
 /* The kernel's mapping at an address, as the mirror would have it. 0 or -errno. */
 int fl_map_at(u64 addr, struct fl_vma *ret);
+
+/* pins.c: the program is about to be able to have a device write to its memory. Any thread. */
+void fl_pins_begin(void);
+/* fl_pager.may_pin. */
+bool fl_pins_may(struct fl_pager *p, bool look);
 
 /* shared.c: with the mm lock held. */
 /* Our own view of an object is needed no more. */

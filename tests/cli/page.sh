@@ -210,8 +210,8 @@ shared_pages() {
 	[ -n "$swapped" ] && [ -n "$resident" ] ||
 		fail "shared anonymous memory" "not one page of 48 in memory, or none in swap" "$tmp/out"
 	ran "$FAULTLINE" layout --json "$parent"
-	json_true "shared memory in layout" '[a["resident_bytes"] > 0 < a["swap_bytes"] and
-		a["resident_bytes"] + a["swap_bytes"] == 24 << 20 for b in o["boxes"] for a in b.get("areas", [])
+	json_true "shared memory in layout" '[a["resident_bytes"] + a["soft_bytes"] > 0 < a["swap_bytes"] and
+		a["resident_bytes"] + a["soft_bytes"] + a["swap_bytes"] == 24 << 20 and a["owner"] == "faultline" for b in o["boxes"] for a in b.get("areas", [])
 		if int(a["start"], 16) <= base < int(a["end"], 16)] == [True]' "base=$base"
 	for at in $swapped $resident; do
 		for who in parent child; do
@@ -224,7 +224,7 @@ shared_pages() {
 		done
 	done
 }
-"$FAULTLINE" run --quiet --ram 12M --page-shared -- python3 "$tmp/shared.py" <"$tmp/in" >"$tmp/from" &
+"$FAULTLINE" run --quiet --ram 12M -- python3 "$tmp/shared.py" <"$tmp/in" >"$tmp/from" &
 tool=$!
 exec 7>"$tmp/in" 8<"$tmp/from"
 if read -r -t "$FL_TEST_TIMEOUT" parent child base <&8; then

@@ -23,9 +23,10 @@ stop() { # NAME
 }
 
 # areas FILE: the program's own areas without what may differ: sizes of huge pages, the kernel's
-# accessed bits, flags. Neighbours do not matter, addresses do.
+# accessed bits, flags, the number of an inode. Neighbours do not matter, addresses do.
 areas() {
-	awk '/^[0-9a-f]+-/ { ours = /^20[0-9a-f]0000/ } ours && !/^(Referenced|THPeligible|VmFlags)/' "$1"
+	awk '/^[0-9a-f]+-/ { ours = /^20[0-9a-f]0000/; if ($2 ~ /s$/) $0 = $1 " " $2 }
+		ours && !/^(Referenced|THPeligible|VmFlags)/' "$1"
 }
 
 # value FILE AREA FIELD: in KiB; the total if AREA is empty
@@ -35,14 +36,14 @@ value() {
 		here && $1 == field { sum += $2 } END { print sum + 0 }' "$1"
 }
 
-start "$PROGRAMS/smaps-tree" 8 || { fail "natively" "it did not start" && finish; }
+start "$PROGRAMS/smaps-tree" 8 shared || { fail "natively" "it did not start" && finish; }
 cat "/proc/$parent/smaps" >"$tmp/native.parent"
 cat "/proc/$child/smaps" >"$tmp/native.child"
 stop "natively"
 [ "$(value "$tmp/native.parent" 200000000000 Shared_Dirty)" -eq 6144 ] ||
 	skip_all "the kernel's smaps does not show pages shared by fork as such"
 
-start "$FAULTLINE" run --quiet -- "$PROGRAMS/smaps-tree" 8 || { fail "managed" "it did not start" && finish; }
+start "$FAULTLINE" run --quiet -- "$PROGRAMS/smaps-tree" 8 shared || { fail "managed" "it did not start" && finish; }
 for who in parent child; do
 	ran "$FAULTLINE" smaps "${!who}"
 	expect_status "smaps of the $who" 0 || continue
@@ -91,7 +92,7 @@ expect_error "smaps of two" 2 "$child"
 stop "managed"
 
 # Three times what fits: what is not in memory is in swap, and what was there at the fork is in both.
-start "$FAULTLINE" run --quiet --ram 8M -- "$PROGRAMS/smaps-tree" 24 || { fail "in 8 MiB" "it did not start" && finish; }
+start "$FAULTLINE" run --quiet --ram 8M -- "$PROGRAMS/smaps-tree" 24 shared || { fail "in 8 MiB" "it did not start" && finish; }
 for who in parent child; do
 	ran "$FAULTLINE" smaps "${!who}"
 	expect_status "smaps of the $who in 8 MiB" 0 || continue
@@ -104,6 +105,17 @@ for who in parent child; do
 		pass "smaps of the $who in 8 MiB" "Rss $rss, Swap $swap, SwapPss $swap_pss"
 	else
 		fail "smaps of the $who in 8 MiB" "24576 KiB are not in memory or in swap: Rss $rss, private $private, shared $shared, Swap $swap, SwapPss $swap_pss" "$tmp/out"
+	fi
+	# of 12 MiB of shared memory at least 4 are in swap; the rest need not be mapped here
+	rss=$(value "$tmp/out" 205000000000 Rss) swap=$(value "$tmp/out" 205000000000 Swap)
+	pss=$(value "$tmp/out" 205000000000 Pss) shared=$(value "$tmp/out" 205000000000 Shared_Dirty)
+	ran "$FAULTLINE" maps "${!who}"
+	sum=$(awk '/^205000000000-/ && $3 == "faultline" { print $4 + $5 + $6 }' "$tmp/out")
+	if [ $((rss + swap)) -le 12288 ] && [ "$swap" -ge 4096 ] && [ "$pss" -eq $((rss / 2)) ] &&
+		[ "$shared" -eq "$rss" ] && [ "$sum" = 12288 ]; then
+		pass "shared memory of the $who in 8 MiB" "Rss $rss, Swap $swap"
+	else
+		fail "shared memory of the $who in 8 MiB" "12288 KiB are not in memory or in swap: Rss $rss, Pss $pss, Swap $swap, by maps $sum" "$tmp/out"
 	fi
 done
 stop "in 8 MiB"

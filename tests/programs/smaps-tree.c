@@ -2,11 +2,12 @@
  * Memory whose figures in /proc/PID/smaps are known: a parent and a child that share part of it.
  * Addresses are fixed, so that the figures can be compared area by area.
  *
- *	smaps-tree MIB    area 0 has this size; MIB is 8 at least
+ *	smaps-tree MIB [shared]    area 0 has this size; MIB is 8 at least; with areas of shared memory
  *
  * Prints "PARENT CHILD" when all is as it shall be, and ends at the end of standard input.
  */
 #include <err.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,15 +19,20 @@
 #define MIB   (1ul << 20)
 #define PLACE 0x200000000000ul /* area n: at PLACE + (n << 36) */
 
-static char *map(unsigned long n, size_t bytes)
+static char *map_as(unsigned long n, size_t bytes, int how)
 {
 	void *want = (void *)(PLACE + (n << 36));
 	void *p = mmap(want, bytes, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+		how | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
 	if (p != want)
 		err(1, "mmap");
 	return p;
+}
+
+static char *map(unsigned long n, size_t bytes)
+{
+	return map_as(n, bytes, MAP_PRIVATE);
 }
 
 /* No page is like another, or all untouched. */
@@ -53,7 +59,8 @@ static void wait_for_end(void)
 int main(int argc, char **argv)
 {
 	size_t size = (argc > 1 ? strtoul(argv[1], NULL, 10) : 8) * MIB;
-	char *shared, *untouched, *half, *locked, *gone;
+	char *shared, *untouched, *half, *locked, *gone, *both = NULL, *parents = NULL;
+	bool with_shared = argc > 2;
 	int pipe_fds[2];
 	char c = 0;
 	pid_t child;
@@ -64,6 +71,11 @@ int main(int argc, char **argv)
 	half = map(2, 2 * MIB);
 	locked = map(3, MIB);
 	gone = map(4, 2 * MIB);
+	if (with_shared) {
+		both = map_as(5, size / 2, MAP_SHARED);
+		parents = map_as(6, 2 * MIB, MAP_SHARED);
+		write_pages(both, size / 2);
+	}
 	write_pages(shared, size);
 	write_pages(half, MIB);
 	write_pages(locked, MIB);
@@ -74,6 +86,8 @@ int main(int argc, char **argv)
 	if (pipe(pipe_fds) < 0 || (child = fork()) < 0)
 		err(1, "fork");
 	if (child == 0) {
+		if (with_shared)
+			write_pages(both, size / 2);
 		write_pages(shared, 2 * MIB);
 		write_pages(untouched, MIB);
 		munmap(half, MIB / 2);
@@ -85,6 +99,8 @@ int main(int argc, char **argv)
 	}
 	if (read(pipe_fds[0], &c, 1) != 1)
 		err(1, "the child");
+	if (with_shared)
+		write_pages(parents, MIB);
 	printf("%d %d\n", getpid(), child);
 	fflush(stdout);
 	wait_for_end();

@@ -35,7 +35,7 @@ class Side:
             self.env["FAULTLINE_CHECK"] = tool + " check"
             self.command = [tool, "run", *os.environ.get("FL_OPTIONS", "").split()]
             self.command += ["--quiet", "--stats", self.stats]
-            self.command += ["--ram", o.ram, "--page-shared"] if o.ram else []
+            self.command += ["--ram", o.ram] if o.ram else []
             self.command += ["--"]
         self.command += [os.path.join(o.build, "tests/programs/mm-diff"), "--log", self.prefix]
         for name in ("ops", "seed", "threads", "every"):

@@ -21,7 +21,7 @@ for seed in "${seeds[@]}"; do
 		continue
 	fi
 	for ram in 16M 8M; do
-		storm "seed $seed in $ram" shared-storm "$seed" "$kills" --ram "$ram" --page-shared
+		storm "seed $seed in $ram" shared-storm "$seed" "$kills" --ram "$ram"
 	done
 done
 finish

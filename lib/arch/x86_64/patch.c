@@ -1,7 +1,7 @@
-/* Finding system-call sites and writing stubs; see patch.h and entry.h. */
+/* Finding system-call sites and rewriting them; see patch.h. */
 #include "arch/x86_64/patch.h"
-#include "arch/x86_64/entry.h"
 #include "arch/x86_64/scan.h"
+#include "arch/x86_64/stub.h"
 #include "arch/x86_64/syscall.h"
 
 #include <errno.h>
@@ -9,7 +9,6 @@
 #include <sys/mman.h>
 
 #define SITE_BYTES 7
-#define STUB_BYTES 96
 #define MAX_SITES  128
 #define NEAR	   (1ull << 30) /* how far a stub may be from its site */
 #define HALF_WAY   (1ull << 46)
@@ -22,35 +21,21 @@ static const u16 hooked[] = {
 	SYS_close, SYS_close_range, SYS_dup2, SYS_dup3, SYS_exit, SYS_exit_group,
 	SYS_newfstatat, SYS_stat, SYS_lstat, SYS_fstat, SYS_statx, SYS_getdents64, SYS_ioctl,
 	SYS_process_madvise, SYS_unshare, SYS_setns, SYS_prlimit64, SYS_getrlimit, SYS_setrlimit,
-	SYS_mincore,
+	SYS_open, SYS_openat, SYS_openat2, SYS_fcntl, SYS_io_uring_setup, SYS_vmsplice,
+	SYS_process_vm_writev, SYS_mincore,
 };
 
 u32 fl_patch_close_from;
 
-/* By call number, for the stub of syscall(2). */
-static u64 hooked_map[8];
+u64 fl_patch_hooked[8];
 
 bool fl_patch_wants(long nr)
 {
-	if (!hooked_map[0])
+	if (!fl_patch_hooked[0])
 		for (size_t i = 0; i < fl_array_size(hooked); i++)
-			hooked_map[hooked[i] / 64] |= 1ull << hooked[i] % 64;
-	return nr >= 0 && nr < 512 && (hooked_map[nr / 64] >> nr % 64 & 1);
+			fl_patch_hooked[hooked[i] / 64] |= 1ull << hooked[i] % 64;
+	return nr >= 0 && nr < 512 && (fl_patch_hooked[nr / 64] >> nr % 64 & 1);
 }
-
-enum {
-	FORM_GENERIC = -1,	/* syscall(2), any number */
-	FORM_EXIT = -2,		/* a thread's exit */
-	FORM_GETAFFINITY = -3,
-	FORM_EXIT_GROUP = -4,	/* _exit(3) */
-};
-
-struct site {
-	u64 at;
-	int nr; /* or one of the forms above */
-	u32 bytes;
-	bool zeroes_first; /* the first argument is set to zero within it */
-};
 
 /* Is there a short or near branch in the 4 KiB around that lands between the
  * two instructions? Reads every byte as a possible branch: too many false
@@ -94,14 +79,11 @@ static bool is_thread_exit(const u8 *p)
 	return false;
 }
 
-/* _exit has the number in %esi: "mov %esi, %eax; syscall; cmp $-4096, %rax". */
-static const u8 exit_group_code[] = {0x89, 0xf0, 0x0f, 0x05, 0x48, 0x3d, 0x00, 0xf0, 0xff, 0xff};
-
 static bool is_exit_group(const u8 *p)
 {
 	static const u8 load[] = {0xbe, SYS_exit_group, 0, 0, 0};
 
-	if (memcmp(p, exit_group_code, sizeof(exit_group_code)))
+	if (memcmp(p, fl_exit_group_code, FL_EXIT_GROUP_BYTES))
 		return false;
 	for (const u8 *q = p - sizeof(load); q > p - 48; q--)
 		if (!memcmp(q, load, sizeof(load)))
@@ -126,7 +108,7 @@ static bool is_getaffinity(const u8 *syscall)
 	return !memcmp(syscall - sizeof(code), code, sizeof(code));
 }
 
-static u32 find_sites(struct fl_text_range text, u64 generic, struct site *sites)
+static u32 find_sites(struct fl_text_range text, u64 generic, struct fl_site *sites)
 {
 	static const u8 load_arg6[] = {0x4c, 0x8b, 0x4c, 0x24, 0x08, 0x0f, 0x05};
 	const u8 *first = (const u8 *)text.start + 64, *end = (const u8 *)text.end - SITE_BYTES;
@@ -137,172 +119,28 @@ static u32 find_sites(struct fl_text_range text, u64 generic, struct site *sites
 		u32 nr;
 
 		if (is_thread_exit(at - 4))
-			sites[n++] = (struct site){(u64)(at - 4), FORM_EXIT, 6, false};
+			sites[n++] = (struct fl_site){(u64)(at - 4), FL_FORM_EXIT, 6, false};
 		if (is_exit_group(at - 2) && !branch_into(text, (u64)(at - 3)) &&
 			!branch_into(text, (u64)(at - 5)))
-			sites[n++] = (struct site){(u64)(at - 2), FORM_EXIT_GROUP,
-				sizeof(exit_group_code), false};
+			sites[n++] = (struct fl_site){(u64)(at - 2), FL_FORM_EXIT_GROUP,
+				FL_EXIT_GROUP_BYTES, false};
 		if (is_getaffinity(at) && !branch_into(text, (u64)(at - 4)))
-			sites[n++] = (struct site){(u64)(at - 4), FORM_GETAFFINITY, 6, false};
+			sites[n++] = (struct fl_site){(u64)(at - 4), FL_FORM_GETAFFINITY, 6, false};
 		if (is_zeroed(text, at))
-			sites[n++] = (struct site){(u64)(at - 7), *(const int *)(at - 6), 9, true};
+			sites[n++] = (struct fl_site){(u64)(at - 7), *(const int *)(at - 6), 9, true};
 		if (p[0] != 0xb8)
 			continue;
 		nr = *(const u32 *)(p + 1);
 		if (fl_patch_wants(nr) && !branch_into(text, (u64)p))
-			sites[n++] = (struct site){(u64)p, (int)nr, SITE_BYTES, false};
+			sites[n++] = (struct fl_site){(u64)p, (int)nr, SITE_BYTES, false};
 	}
 	/* syscall(2): its seventh argument's load stands right before the instruction */
 	for (u64 q = generic; generic && q < generic + 48 && q + SITE_BYTES < text.end; q++)
 		if (!memcmp((void *)q, load_arg6, sizeof(load_arg6)) && !branch_into(text, q)) {
-			sites[n++] = (struct site){q, FORM_GENERIC, SITE_BYTES, false};
+			sites[n++] = (struct fl_site){q, FL_FORM_GENERIC, SITE_BYTES, false};
 			break;
 		}
 	return n;
-}
-
-static u8 *emit(u8 *p, const void *bytes, size_t n)
-{
-	memcpy(p, bytes, n);
-	return p + n;
-}
-#define EMIT(p, ...) ((p) = emit((p), (const u8[]){__VA_ARGS__}, sizeof((const u8[]){__VA_ARGS__})))
-
-static u8 *emit32(u8 *p, u32 v)
-{
-	return emit(p, &v, 4);
-}
-
-static u8 *emit64(u8 *p, u64 v)
-{
-	return emit(p, &v, 8);
-}
-
-/* The places in a stub that jump past its own call. */
-struct skips {
-	u8 *over[4];
-	u32 n;
-};
-
-static u8 *emit_skip(u8 *p, struct skips *s, u8 jump)
-{
-	EMIT(p, jump, 0);
-	s->over[s->n++] = p;
-	return p;
-}
-
-/*
- * Calls of the stat family are frequent, and few of them a hook's business: folders of
- * mode 0555 with links to more than one in them (interpose/task.c). So the call is made in the
- * stub, and what it says decides; the hook repeats it.
- */
-static u8 *emit_stat_filter(u8 *p, struct skips *s, u32 nr)
-{
-	static const u8 mode[] = {0x6d, 0x41}; /* S_IFDIR | 0555 */
-
-	EMIT(p, 0xb8);				/* mov $NR, %eax */
-	p = emit32(p, nr);
-	EMIT(p, 0x0f, 0x05);			/* syscall */
-	EMIT(p, 0x85, 0xc0);			/* test %eax, %eax */
-	p = emit_skip(p, s, 0x75);		/* jnz done */
-	if (nr == SYS_statx)
-		EMIT(p, 0x66, 0x41, 0x81, 0x78, 28);	/* cmpw $mode, stx_mode(%r8) */
-	else
-		EMIT(p, 0x66, 0x81, 0x7a, 24);		/* cmpw $mode, st_mode(%rdx) */
-	p = emit(p, mode, sizeof(mode));
-	p = emit_skip(p, s, 0x75);		/* jne done */
-	if (nr == SYS_statx)
-		EMIT(p, 0x41, 0x83, 0x78, 16, 3);	/* cmpl $3, stx_nlink(%r8) */
-	else
-		EMIT(p, 0x83, 0x7a, 16, 3);		/* cmpl $3, st_nlink(%rdx) */
-	return emit_skip(p, s, 0x76);		/* jbe done */
-}
-
-/*
- * The stub of one site:
- *
- *         [syscall(2) only: load the sixth argument; numbers that no hook
- *          wants go straight to native]
- *         [the stat family: the call; done unless the hook wants to know]
- *         lea -128(%rsp), %rsp        skip the red zone
- *         lea native(%rip), %rcx
- *         push %rcx
- *         [mov $NR, %eax]
- *         jmp fl_entry
- * native: syscall
- * done:   jmp behind the site
- */
-static void write_stub(u8 *stub, const struct site *s)
-{
-	u8 *p = stub, *skip[2] = {NULL, NULL}, *lea;
-	struct skips done = {.n = 0};
-
-	if (s->nr == FORM_GENERIC) {
-		EMIT(p, 0x4c, 0x8b, 0x4c, 0x24, 0x08);	/* mov 8(%rsp), %r9 */
-		EMIT(p, 0x48, 0x3d, 0x00, 0x02, 0, 0);	/* cmp $512, %rax */
-		EMIT(p, 0x73, 0);			/* jae native */
-		skip[0] = p;
-		EMIT(p, 0x48, 0xb9);			/* movabs $hooked_map, %rcx */
-		p = emit64(p, (u64)hooked_map);
-		EMIT(p, 0x0f, 0xa3, 0x01);		/* bt %eax, (%rcx) */
-		EMIT(p, 0x73, 0);			/* jnc native */
-		skip[1] = p;
-	}
-	if (s->nr == FORM_GETAFFINITY)
-		EMIT(p, 0x49, 0x0f, 0x46, 0xf0);	/* cmovbe %r8, %rsi */
-	if (s->nr == FORM_EXIT || s->zeroes_first)
-		EMIT(p, 0x31, 0xff);			/* xor %edi, %edi */
-	if (s->nr == FORM_EXIT) {
-		EMIT(p, 0xb8);
-		p = emit32(p, SYS_exit);
-	}
-	if (s->nr == FORM_EXIT_GROUP) {
-		EMIT(p, 0xb8);
-		p = emit32(p, SYS_exit_group);
-	}
-	if (s->nr == SYS_close && fl_patch_close_from) {
-		EMIT(p, 0x81, 0xff);			/* cmp $from, %edi */
-		p = emit32(p, fl_patch_close_from);
-		EMIT(p, 0xb8);				/* mov $NR, %eax */
-		p = emit32(p, SYS_close);
-		EMIT(p, 0x72, 0);			/* jb native */
-		skip[0] = p;
-	}
-	if (s->nr == SYS_newfstatat || s->nr == SYS_statx)
-		p = emit_stat_filter(p, &done, (u32)s->nr);
-	if (s->nr == SYS_ioctl) {			/* of userfaultfds only */
-		EMIT(p, 0xb8);				/* mov $NR, %eax */
-		p = emit32(p, SYS_ioctl);
-		EMIT(p, 0x81, 0xfe);			/* cmp $UFFDIO_REGISTER, %esi */
-		p = emit32(p, 0xc020aa00);
-		EMIT(p, 0x74, 8);			/* je, over the next two */
-		EMIT(p, 0x81, 0xfe);			/* cmp $UFFDIO_MOVE, %esi */
-		p = emit32(p, 0xc028aa05);
-		EMIT(p, 0x75, 0);			/* jne native */
-		skip[0] = p;
-	}
-	EMIT(p, 0x48, 0x8d, 0x64, 0x24, 0x80);
-	EMIT(p, 0x48, 0x8d, 0x0d);
-	p = emit32(p, 0);
-	lea = p;
-	EMIT(p, 0x51);
-	if (s->nr >= 0) {
-		EMIT(p, 0xb8);
-		p = emit32(p, (u32)s->nr);
-	}
-	EMIT(p, 0xff, 0x25, 0, 0, 0, 0);		/* jmp *0(%rip) */
-	p = emit64(p, (u64)fl_entry);
-	for (int i = 0; i < 2; i++)
-		if (skip[i])
-			skip[i][-1] = (u8)(p - skip[i]);
-	*(u32 *)(lea - 4) = (u32)(p - lea);
-	EMIT(p, 0x0f, 0x05);
-	for (u32 i = 0; i < done.n; i++)
-		done.over[i][-1] = (u8)(p - done.over[i]);
-	if (s->nr == FORM_EXIT_GROUP)
-		p = emit(p, exit_group_code + 4, sizeof(exit_group_code) - 4);
-	EMIT(p, 0xe9);
-	emit32(p, (u32)(s->at + s->bytes - ((u64)p + 4)));
 }
 
 /* Libraries are mapped from a base in one direction: what is not in the way of the program's own
@@ -327,7 +165,7 @@ static u8 *near_memory(struct fl_text_range text, size_t bytes)
 }
 
 /* One store, so that a thread running through the site sees all or nothing. */
-static void write_jump(const struct site *s, const u8 *stub)
+static void write_jump(const struct fl_site *s, const u8 *stub)
 {
 	union {
 		u8 b[8];
@@ -345,7 +183,7 @@ static void write_jump(const struct site *s, const u8 *stub)
 int fl_patch_text(struct fl_text_range text, u64 generic, const u16 *required,
 	struct fl_patch_report *ret)
 {
-	static struct site sites[MAX_SITES];
+	static struct fl_site sites[MAX_SITES];
 	u64 lo = fl_page_down(text.start), bytes = fl_page_up(text.end) - lo;
 	u32 n;
 	size_t stub_bytes;
@@ -358,9 +196,9 @@ int fl_patch_text(struct fl_text_range text, u64 generic, const u16 *required,
 	for (u32 i = 0; i < n; i++)
 		if (sites[i].nr >= 0)
 			ret->seen[sites[i].nr / 64] |= 1ull << sites[i].nr % 64;
-		else if (sites[i].nr == FORM_GENERIC)
+		else if (sites[i].nr == FL_FORM_GENERIC)
 			ret->seen[7] |= 1ull << 63;
-		else if (sites[i].nr == FORM_GETAFFINITY)
+		else if (sites[i].nr == FL_FORM_GETAFFINITY)
 			ret->getaffinity = true;
 	for (; required && *required; required++)
 		if (!fl_patch_saw(ret, *required)) {
@@ -374,14 +212,14 @@ int fl_patch_text(struct fl_text_range text, u64 generic, const u16 *required,
 	if (!n)
 		return 0;
 
-	stub_bytes = fl_page_up(n * STUB_BYTES);
+	stub_bytes = fl_page_up(n * FL_STUB_BYTES);
 	stubs = near_memory(text, stub_bytes);
 	if (!stubs) {
 		ret->why = "no free memory near it";
 		return -ENOMEM;
 	}
 	for (u32 i = 0; i < n; i++)
-		write_stub(stubs + i * STUB_BYTES, &sites[i]);
+		fl_stub_write(stubs + i * FL_STUB_BYTES, &sites[i]);
 	fl_syscall(SYS_mprotect, stubs, stub_bytes, PROT_READ | PROT_EXEC);
 	ret->stubs = (u64)stubs;
 	ret->stubs_end = (u64)stubs + stub_bytes;
@@ -393,7 +231,7 @@ int fl_patch_text(struct fl_text_range text, u64 generic, const u16 *required,
 		return (int)r;
 	}
 	for (u32 i = 0; i < n; i++)
-		write_jump(&sites[i], stubs + i * STUB_BYTES);
+		write_jump(&sites[i], stubs + i * FL_STUB_BYTES);
 	fl_syscall(SYS_mprotect, lo, bytes, PROT_READ | PROT_EXEC);
 	ret->sites = n;
 	return 0;

@@ -10,7 +10,7 @@ if have "${needs[@]}" && ! "${as_user[@]}" test -r "$LIBFAULTLINE"; then
 	why_not="the user $user may not read $LIBFAULTLINE"
 fi
 
-# Shared buffers are not private memory and count beside this.
+# Shared buffers are within it, too.
 budgets() {
 	size $((128 * 1024)) $((24 * 1024))
 }

@@ -116,6 +116,7 @@ static const struct {
 	{"layout", "bottom-up", false},
 	{"no-randomize", "", true},
 	{"page-shared", "", true},
+	{"no-page-shared", "", true},
 	{"nosuch", "1", false},
 	{"", "1", false},
 };
@@ -142,6 +143,11 @@ START_TEST(test_values_arrive)
 
 	fl_config_init(&c);
 	ck_assert_uint_eq(c.ram_bytes, 0);
+	ck_assert(c.page_shared);
+	ck_assert_int_eq(fl_config_set(&c, "no-page-shared", "", why, sizeof(why)), 0);
+	ck_assert(!c.page_shared);
+	ck_assert_int_eq(fl_config_set(&c, "page-shared", "", why, sizeof(why)), 0);
+	ck_assert(c.page_shared);
 	ck_assert_int_eq(fl_config_set(&c, "ram", "64M", why, sizeof(why)), 0);
 	ck_assert_int_eq(fl_config_set(&c, "swap", "file:/var/tmp,size=1G", why, sizeof(why)), 0);
 	ck_assert_int_eq(fl_config_set(&c, "fault-around", "32", why, sizeof(why)), 0);

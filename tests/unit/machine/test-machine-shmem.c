@@ -96,6 +96,60 @@ START_TEST(hands_go_round)
 }
 END_TEST
 
+/* The kernel's: what is in memory is not counted, and who was taking it out is too late. What is in
+ * swap, or on its way, stays what it is. */
+START_TEST(what_is_left_to_the_kernel_is_not_counted)
+{
+	struct fl_shmem_unmapping u;
+	struct fl_shmem *s = set_up_shared();
+	u32 used;
+
+	for (u32 i = 0; i < 6; i++)
+		bring_in(&view, s, i);
+	bring_out(&view, s, 0);
+	at_it(&other, s, 1, FL_SHMEM_PUNCH);
+	used = view.t->frames_used;
+	fl_shmem_lock(&view);
+	ck_assert(fl_shmem_unmap_begin(&view, &u));
+	ck_assert_uint_eq(fl_shmem_keep(&other, s), 4);
+	fl_shmem_unmap_end(&view, &u, false);
+	ck_assert_uint_eq(view.t->frames_used, used - 4);
+	ck_assert_uint_eq(fl_shmem_state(*entry(s, 0)), FL_SHMEM_SWAP);
+	ck_assert_uint_eq(fl_shmem_state(*entry(s, 1)), FL_SHMEM_PUNCH);
+	for (u32 i = 2; i < 6; i++)
+		ck_assert_uint_eq(*entry(s, i), 0);
+	ck_assert(!fl_shmem_unmap_begin(&view, &u));
+	fl_shmem_unlock(&view);
+	check_machine();
+}
+END_TEST
+
+/* Whose memory is written to learns of it, and nobody else, until the last writer has ended. */
+START_TEST(writers_are_told_of)
+{
+	set_up();
+	ck_assert(!fl_shmem_poked(&view));
+	fl_shmem_poke_begin(&other, view.self);
+	ck_assert(fl_shmem_poked(&view));
+	ck_assert(!fl_shmem_poked(&other));
+	fl_shmem_poke_begin(&other, view.self);
+	fl_shmem_poke_end(&other);
+	ck_assert(fl_shmem_poked(&view));
+	ck_assert(!fl_shmem_poked(&other));
+	/* of two at once it is not known which is which */
+	fl_shmem_poke_begin(&other, other.self);
+	ck_assert(fl_shmem_poked(&view) && fl_shmem_poked(&other));
+	fl_shmem_poke_end(&other);
+	fl_shmem_poke_end(&other);
+	ck_assert(!fl_shmem_poked(&view) && !fl_shmem_poked(&other));
+	/* one that ends in between is meant by nobody */
+	fl_shmem_poke_begin(&other, view.self);
+	end(&other);
+	ck_assert(!fl_shmem_poked(&view));
+	check_machine();
+}
+END_TEST
+
 START_TEST(others_are_asked_to_unmap)
 {
 	struct fl_shmem *s;
@@ -164,6 +218,8 @@ int main(void)
 		{&pages_are_the_trees},
 		{&child_of_a_fork_has_it_too},
 		{&hands_go_round},
+		{&what_is_left_to_the_kernel_is_not_counted},
+		{&writers_are_told_of},
 		{&others_are_asked_to_unmap},
 		{&table_is_full},
 	};
