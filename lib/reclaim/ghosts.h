@@ -15,6 +15,7 @@
 
 #define FL_GHOST_LISTS 2u
 #define FL_GHOST_NONE  UINT32_MAX
+#define FL_GHOST_BYTES 24u /* of memory, each */
 
 struct fl_ghosts {
 	u32 nr_max, nr_fresh;	/* entries there may be, and that have ever been used */

@@ -25,6 +25,11 @@ u64 fl_policy_bytes(const struct fl_policy_options *o, u32 nr_frames)
 		(ops->ghosts ? fl_ghosts_bytes(nr_frames) : 0);
 }
 
+u64 fl_policy_used_bytes(const struct fl_policy *pl, u64 nr_frames)
+{
+	return nr_frames * (1 + pl->ops->bytes_a_frame) + (u64)pl->ghosts.nr_fresh * FL_GHOST_BYTES;
+}
+
 void fl_policy_init(struct fl_policy *pl, const struct fl_policy_options *o, u32 nr_frames,
 	u32 *next, u32 *prev, void *memory)
 {

@@ -101,6 +101,8 @@ struct fl_policy {
 /* Bytes of zeroed memory to be given to fl_policy_init; touched only for frames and ghosts in
  * use. */
 u64 fl_policy_bytes(const struct fl_policy_options *o, u32 nr_frames);
+/* What of it is in use for so many frames. */
+u64 fl_policy_used_bytes(const struct fl_policy *pl, u64 nr_frames);
 void fl_policy_init(struct fl_policy *pl, const struct fl_policy_options *o, u32 nr_frames,
 	u32 *next, u32 *prev, void *memory);
 

@@ -34,7 +34,8 @@ static u64 bookkeeping_bytes(void)
 	u64 per_frame = sizeof(struct fl_page) + 4 + 4 + 1 + 4 + 4 + 1 + 2;
 
 	return fl.arena.used_bytes + fl_hook_stacks_bytes() +
-		p->machine.self->held * per_frame + p->mm.swap_ents * 2;
+		p->machine.self->held * per_frame + p->mm.swap_ents * 2 +
+		fl_policy_used_bytes(&p->policy, p->machine.self->held);
 }
 
 /* The program's name is its main thread's: prctl(2) would give our own. */

@@ -155,6 +155,7 @@ static void check(void)
 	ck_assert_uint_eq(pl.nr_mapped, n[MAPPED]);
 	ck_assert_uint_eq(pl.nr_aside, n[ASIDE]);
 	ck_assert_uint_le(pl.ghosts.nr, FRAMES);
+	ck_assert_uint_le(fl_policy_used_bytes(&pl, FRAMES), memory_bytes);
 	ck_valid(fl_policy_validate(&pl, FRAMES, &why));
 	for (u32 i = 0; i < 64; i++)
 		ck_assert_uint_eq(memory[memory_bytes + i], 0xa5);
