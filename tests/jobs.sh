@@ -78,7 +78,7 @@ under() {
 	local what=$2 ram=$3 peak limit processes
 	[ "$ram" -ge "$least_kib" ] || ram=$least_kib
 	rm -f "$tmp/stats"
-	prefix=("$FAULTLINE" run --quiet --stats "$tmp/stats" --ram "${ram}K" --)
+	prefix=("$FAULTLINE" run "${run_options[@]}" --quiet --stats "$tmp/stats" --ram "${ram}K" --)
 	run_job "$1" under
 	peak=$(sampled "$tmp/under.sample" peak_kib)
 	processes=$(sampled "$tmp/under.sample" processes)

@@ -13,8 +13,11 @@ PROGRAMS=$FL_BUILD/tests/programs
 SAMPLER=$PROGRAMS/rss-sampler
 # A guard against hangs, never a measure: seconds before a run is killed.
 FL_TEST_TIMEOUT=${FL_TEST_TIMEOUT:-300}
+# More options for each `faultline run`: other swap devices, policies, prefetchers. As in
+# FL_OPTIONS="--swap zram" tests/run-semantics.
+read -ra run_options <<<"${FL_OPTIONS:-}"
 # shellcheck disable=SC2034 # for the scripts
-readonly FL_TOP FL_BUILD FAULTLINE LIBFAULTLINE PROGRAMS SAMPLER
+readonly FL_TOP FL_BUILD FAULTLINE LIBFAULTLINE PROGRAMS SAMPLER run_options
 
 passed=0 failed=0 skipped=0 tmp=""
 

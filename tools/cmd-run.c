@@ -31,9 +31,10 @@ static const struct argp_option options[] = {
 		"Memory for the program and its children, as 512M or 2G; without it nothing is "
 		"limited, only measured",
 		1},
-	{"swap", OPT_KEY + 1, "file[:PATH][,size=SIZE]", 0,
-		"Where pages go that do not fit: a directory, or a file to be made (default: "
-		"$TMPDIR or /tmp, with no limit)",
+	{"swap", OPT_KEY + 1, "DEVICE[,KEY=VALUE]...", 0,
+		"Where pages go that do not fit: file[:PATH][,size=SIZE], a directory or a file to be "
+		"made (default: $TMPDIR or /tmp), or zram[:lz4|zstd][,size=SIZE][,charge=no], "
+		"compressed memory; both, in two options: the file below it",
 		2},
 	{"policy", OPT_KEY + 2, "NAME", 0, "Which pages leave first: second-chance", 3},
 	{"prefetch", OPT_KEY + 3, "NAME", 0,

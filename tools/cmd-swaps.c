@@ -1,7 +1,7 @@
 /*
- * faultline swaps: the swap file of each tree, as /proc/swaps.
+ * faultline swaps: the swap devices of each tree, as /proc/swaps.
  *
- * Nothing is asked of the processes. The file has no name any more; what it was called, or where it
+ * Nothing is asked of the processes. A swap file has no name any more; what it was called, or where it
  * lies, the link of a process's descriptor says.
  */
 #include "command.h"
@@ -16,9 +16,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SWAP_PRIORITY (-2) /* the kernel's for the first that names none */
+#define FILE_PRIORITY (-2) /* the kernel's for the first that names none */
+#define ZRAM_PRIORITY 100  /* as it is mostly given */
 
-static const char doc[] = "Show the swap file of each tree of processes as /proc/swaps does; sizes "
+static const char doc[] = "Show the swap devices of each tree of processes as /proc/swaps does; sizes "
 			  "are KiB. The trees are "
 			  "those of the processes named, or all that the user may see.";
 
@@ -87,45 +88,85 @@ static u64 size_kib(const struct fl_machine *m)
 	return (slots ? slots - 1 : 0) * (FL_PAGE_SIZE / 1024);
 }
 
-static bool show_text(const struct trees *ts)
-{
+struct device {
 	char name[4096];
+	const char *type;
+	u64 size, used, peak, max; /* bytes; of compressed memory before it is compressed */
+	int priority;
+};
 
-	printf("%-32s %-9s %10s %10s %8s\n", "Filename", "Type", "Size", "Used", "Priority");
-	for (size_t i = 0; i < ts->n; i++) {
-		const struct fl_machine *m = &ts->tree[i].machine;
-		int len;
+static void zram_of(const struct tree *t, struct device *d)
+{
+	const struct fl_machine *m = &t->machine;
 
-		swap_name(&ts->tree[i], name, sizeof(name));
-		len = print_name(name);
-		/* a long name has its columns from the others' blanks */
-		printf(len <= 32 ? "%*s %-9s %10lu %10lu %8d\n" : "%*s %s %lu %lu %d\n",
-			len <= 32 ? 32 - len : 0, "", "file", size_kib(m),
-			(u64)m->slots.nr_used * (FL_PAGE_SIZE / 1024), SWAP_PRIORITY);
-	}
-	return true;
+	snprintf(d->name, sizeof(d->name), "zram:%s", m->config.zram == FL_ZRAM_ZSTD ? "zstd" : "lz4");
+	d->type = "zram";
+	d->size = d->max = m->config.zram_max_bytes ? m->config.zram_max_bytes :
+						      (u64)(m->max_slots - 1) * FL_PAGE_SIZE;
+	d->used = m->zpool.sums.orig_data_size;
+	d->peak = (u64)m->slots_peak * FL_PAGE_SIZE;
+	d->priority = ZRAM_PRIORITY;
+}
+
+static void file_of(const struct tree *t, struct device *d)
+{
+	const struct fl_machine *m = &t->machine;
+
+	swap_name(t, d->name, sizeof(d->name));
+	d->type = "file";
+	d->size = size_kib(m) * 1024;
+	d->used = (u64)m->slots.nr_used * FL_PAGE_SIZE - m->zpool.sums.orig_data_size;
+	d->peak = (u64)m->slots_peak * FL_PAGE_SIZE;
+	d->max = (u64)(m->max_slots - 1) * FL_PAGE_SIZE;
+	d->priority = FILE_PRIORITY;
+}
+
+static void print_row(const struct device *d)
+{
+	int len = print_name(d->name);
+
+	/* a long name has its columns from the others' blanks */
+	printf(len <= 32 ? "%*s %-9s %10lu %10lu %8d\n" : "%*s %s %lu %lu %d\n",
+		len <= 32 ? 32 - len : 0, "", d->type, d->size / 1024, d->used / 1024, d->priority);
+}
+
+static void print_json(const struct device *d, int pid, bool first)
+{
+	printf("%s\n  {\"pid\": %d, \"filename\": ", first ? "" : ",", pid);
+	json_string(d->name);
+	printf(", \"type\": \"%s\", \"size_bytes\": %lu, \"used_bytes\": %lu, ", d->type, d->size,
+		d->used);
+	printf("\"peak_bytes\": %lu, \"max_bytes\": %lu, \"priority\": %d}", d->peak, d->max,
+		d->priority);
 }
 
 static bool show(struct trees *ts, bool json)
 {
-	char name[4096];
+	void (*const devices[])(const struct tree *, struct device *) = {zram_of, file_of};
+	struct device d;
+	bool first = true;
 
-	if (!json)
-		return show_text(ts);
-	printf("{\"trees\": [");
+	if (json)
+		printf("{\"trees\": [");
+	else
+		printf("%-32s %-9s %10s %10s %8s\n", "Filename", "Type", "Size", "Used", "Priority");
 	for (size_t i = 0; i < ts->n; i++) {
-		const struct fl_machine *m = &ts->tree[i].machine;
+		const struct fl_config *c = &ts->tree[i].machine.config;
+		const bool has[] = {c->zram != FL_ZRAM_NONE, fl_has_swap_file(c)};
 
-		swap_name(&ts->tree[i], name, sizeof(name));
-		printf("%s\n  {\"pid\": %d, \"filename\": ", i ? "," : "", tree_pid(&ts->tree[i]));
-		json_string(name);
-		printf(", \"type\": \"file\", \"size_bytes\": %lu, \"used_bytes\": %lu, ",
-			size_kib(m) * 1024, (u64)m->slots.nr_used * FL_PAGE_SIZE);
-		printf("\"peak_bytes\": %lu, \"max_bytes\": %lu, \"priority\": %d}",
-			(u64)m->slots_peak * FL_PAGE_SIZE, (u64)(m->max_slots - 1) * FL_PAGE_SIZE,
-			SWAP_PRIORITY);
+		for (size_t k = 0; k < fl_array_size(devices); k++) {
+			if (!has[k])
+				continue;
+			devices[k](&ts->tree[i], &d);
+			if (json)
+				print_json(&d, tree_pid(&ts->tree[i]), first);
+			else
+				print_row(&d);
+			first = false;
+		}
 	}
-	printf("\n]}\n");
+	if (json)
+		printf("\n]}\n");
 	return true;
 }
 

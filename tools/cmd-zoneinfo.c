@@ -105,19 +105,25 @@ static void print_part(const struct part *p)
 		p->available);
 }
 
+/* What may be allocated: compressed pages have their part. */
+static u32 nr_free(const struct fl_machine *m)
+{
+	return m->zone.nr_free - fl_min(m->zone.nr_free, fl_zpool_charge(&m->zpool));
+}
+
 static void print_text(const struct zone *z)
 {
 	const struct fl_machine *m = &z->tree->machine;
 
 	printf("Tree %d, zone Normal\n", tree_pid(z->tree));
-	printf("  pages free     %u\n        boost    0\n        min      0\n", m->zone.nr_free);
+	printf("  pages free     %u\n        boost    0\n        min      0\n", nr_free(m));
 	printf("        low      %u\n        high     %u\n", fl_wmark_low(m->nframes),
 		fl_wmark_high(m->nframes));
 	printf("        spanned  %lu\n        present  %lu\n        managed  %u\n", present(m),
 		present(m), m->nframes);
 	printf("      nr_free_pages %u\n      nr_inactive_anon %lu\n      nr_active_anon %lu\n"
-	       "      nr_shmem %u\n",
-		m->zone.nr_free, z->inactive, z->active, m->shmem.held);
+	       "      nr_shmem %u\n      nr_zspages %u\n",
+		nr_free(m), z->inactive, z->active, m->shmem.held, fl_zpool_pages(&m->zpool));
 	printf("  pagesets\n");
 	for (size_t i = 0; i < z->n; i++)
 		print_part(&z->part[i]);
@@ -145,11 +151,12 @@ static void print_json(const struct zone *z)
 
 	printf("{\"pid\": %d, \"zone\": \"Normal\", \"page_bytes\": %lu, \"free\": %u, "
 	       "\"min\": 0, \"low\": %u, \"high\": %u, ",
-		tree_pid(z->tree), FL_PAGE_SIZE, m->zone.nr_free, fl_wmark_low(m->nframes),
+		tree_pid(z->tree), FL_PAGE_SIZE, nr_free(m), fl_wmark_low(m->nframes),
 		fl_wmark_high(m->nframes));
 	printf("\"spanned\": %lu, \"present\": %lu, \"managed\": %u, \"nr_inactive_anon\": %lu, "
-	       "\"nr_active_anon\": %lu, \"nr_shmem\": %u, \"processes\": [",
-		present(m), present(m), m->nframes, z->inactive, z->active, m->shmem.held);
+	       "\"nr_active_anon\": %lu, \"nr_shmem\": %u, \"nr_zspages\": %u, \"processes\": [",
+		present(m), present(m), m->nframes, z->inactive, z->active, m->shmem.held,
+		fl_zpool_pages(&m->zpool));
 	for (size_t i = 0; i < z->n; i++) {
 		printf("%s\n    ", i ? "," : "");
 		print_part_json(&z->part[i]);

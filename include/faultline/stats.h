@@ -34,6 +34,7 @@
 	X(swap_willneed, "pages read ahead that the program had asked for")                        \
 	X(swap_clean, "pages dropped without a write: their copy in swap was still right")         \
 	X(swap_zero, "pages dropped without a write: all zeros")                                   \
+	X(zram_writeback, "compressed pages that went on to the file below")                      \
 	X(filemap_read, "pages read from files, for private mappings of them")                     \
 	X(filemap_dropped, "of such pages, dropped without a write: as in the file")               \
 	X(filemap_returned, "pages of such mappings given back to the kernel")                     \

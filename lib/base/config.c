@@ -61,29 +61,62 @@ static int set_ram(struct fl_config *c, const char *v, char *why, size_t n)
 	return 0;
 }
 
-/* file[:PATH][,size=SIZE] */
+/* One KEY=VALUE behind a swap device. */
+static int set_swap_key(struct fl_config *c, const char *text, bool zram)
+{
+	u64 *max = zram ? &c->zram_max_bytes : &c->swap_max_bytes;
+
+	if (!strncmp(text, "size=", 5))
+		return fl_parse_size(text + 5, max) < 0 || *max < FL_PAGE_SIZE ? -EINVAL : 0;
+	if (!zram || (strcmp(text, "charge=no") && strcmp(text, "charge=yes")))
+		return -EINVAL;
+	c->zram_uncharged = text[7] == 'n';
+	return 0;
+}
+
+static int set_zram(struct fl_config *c, const char *how)
+{
+	if (!*how || !strcmp(how, ":lz4"))
+		c->zram = FL_ZRAM_LZ4;
+	else if (!strcmp(how, ":zstd"))
+		c->zram = FL_ZRAM_ZSTD;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+/* file[:PATH][,size=SIZE] or zram[:lz4|zstd][,size=SIZE][,charge=no]; one of each, the file
+ * below compressed memory. */
 static int set_swap(struct fl_config *c, const char *v, char *why, size_t n)
 {
-	char buf[FL_PATH_MAX], *comma;
+	char buf[FL_PATH_MAX], *keys, *next;
+	bool zram;
 
 	if (copy_text(buf, sizeof(buf), v) < 0) {
 		fl_format(why, n, "--swap: path too long: use a shorter one");
 		return -EINVAL;
 	}
-	comma = strchr(buf, ',');
-	if (comma) {
-		*comma = 0;
-		if (strncmp(comma + 1, "size=", 5) ||
-			fl_parse_size(comma + 6, &c->swap_max_bytes) < 0 ||
-			c->swap_max_bytes < FL_PAGE_SIZE) {
-			fl_format(why, n, "--swap %s: not understood after the comma: use ,size=SIZE, as ,size=4G", v);
+	keys = strchr(buf, ',');
+	if (keys)
+		*keys++ = 0;
+	zram = !strncmp(buf, "zram", 4);
+	if (zram ? set_zram(c, buf + 4) < 0 : strncmp(buf, "file", 4) || (buf[4] && buf[4] != ':')) {
+		fl_format(why, n, "--swap %s: no such swap device: use file[:PATH][,size=SIZE] or zram[:lz4|zstd][,size=SIZE][,charge=no]", v);
+		return -EINVAL;
+	}
+	for (; keys; keys = next) {
+		next = strchr(keys, ',');
+		if (next)
+			*next++ = 0;
+		if (set_swap_key(c, keys, zram) < 0) {
+			fl_format(why, n, "--swap %s: not understood after the comma: use ,size=SIZE, as ,size=4G%s", v,
+				zram ? ", or ,charge=no" : "");
 			return -EINVAL;
 		}
 	}
-	if (strncmp(buf, "file", 4) || (buf[4] && buf[4] != ':')) {
-		fl_format(why, n, "--swap %s: no such swap device: use file[:PATH][,size=SIZE]", v);
-		return -EINVAL;
-	}
+	if (zram)
+		return 0;
+	c->swap_file = true;
 	strcpy(c->swap_path, buf[4] ? buf + 5 : "");
 	return 0;
 }
@@ -198,7 +231,8 @@ int fl_config_parse(struct fl_config *c, const char *text, char *why, size_t n)
 		if (*text == '=') {
 			text++;
 			v = strcspn(text, ",");
-			if (!strcmp(key, "swap") && !strncmp(text + v, ",size=", 6))
+			while (!strcmp(key, "swap") &&
+				(!strncmp(text + v, ",size=", 6) || !strncmp(text + v, ",charge=", 8)))
 				v += 1 + strcspn(text + v + 1, ",");
 			if (v >= sizeof(value)) {
 				fl_format(why, n, "FAULTLINE: value of %s too long", key);

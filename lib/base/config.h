@@ -22,12 +22,22 @@ enum fl_layout {
 	FL_LAYOUT_LEGACY,
 };
 
+enum fl_zram {
+	FL_ZRAM_NONE,
+	FL_ZRAM_LZ4,
+	FL_ZRAM_ZSTD,
+};
+
 struct fl_config {
 	u64 ram_bytes;		/* 0: no limit, measure only */
 	u64 swap_max_bytes;	/* 0: as much as the file system gives */
+	u64 zram_max_bytes;	/* of pages in compressed memory, before it; 0: as many as fit */
 	u32 engine;		/* enum fl_engine */
 	u32 layout;		/* enum fl_layout */
 	bool no_randomize;	/* no random offsets in the layout */
+	u32 zram;		/* enum fl_zram: compressed memory as a swap device */
+	bool zram_uncharged;	/* beside --ram, not within it */
+	bool swap_file;		/* a file was asked for, below compressed memory */
 	bool quiet, strict;
 	bool page_shared;	/* shared anonymous memory is within the budget, too */
 	bool copy_only;		/* do without UFFDIO_MOVE, as on kernels before 6.8 */
@@ -38,6 +48,11 @@ struct fl_config {
 };
 
 void fl_config_init(struct fl_config *c);
+
+static inline bool fl_has_swap_file(const struct fl_config *c)
+{
+	return c->swap_file || c->zram == FL_ZRAM_NONE;
+}
 
 /* Smallest --ram: below it a process cannot even keep what one fault needs. */
 #define FL_RAM_MIN_BYTES (2ull << 20)
@@ -51,7 +66,7 @@ int fl_config_set(struct fl_config *c, const char *key, const char *value, char 
 	size_t why_bytes);
 
 /* Parses FAULTLINE's value. A value may hold commas within file:..,size=..:
- * "size" after "swap" belongs to it. */
+ * "size" and "charge" after "swap" belong to it. */
 int fl_config_parse(struct fl_config *c, const char *text, char *why, size_t why_bytes);
 
 #endif

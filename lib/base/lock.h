@@ -13,6 +13,7 @@
  *   FL_RANK_SHMEM  tree: shared anonymous memory
  *   FL_RANK_ZONE   tree: the buddy allocator and the frames' reference counts
  *   FL_RANK_SWAP   tree: the swap map
+ *   FL_RANK_ZPOOL  tree: compressed pages
  *   FL_RANK_ARENA  process: Faultline's own memory
  *
  * FL_RANK_MM decides every race between a fault, an eviction and an
@@ -40,6 +41,7 @@ enum fl_rank {
 	FL_RANK_SHMEM,
 	FL_RANK_ZONE,
 	FL_RANK_SWAP,
+	FL_RANK_ZPOOL,
 	FL_RANK_ARENA,
 	FL_NR_RANKS,
 };

@@ -13,6 +13,9 @@ void fl_swap_release_all(struct fl_machine_view *v);
  * NULL if there is no memory for it. */
 const u64 *fl_held_of(const struct fl_machine_view *v, u32 proc, u64 **ret_map);
 
+/* Frames have become free, or may be allocated again. */
+void fl_zone_announce(struct fl_machine_view *v);
+
 void fl_zone_lock(struct fl_machine_view *v);
 void fl_zone_unlock(struct fl_machine_view *v);
 void fl_swap_lock(struct fl_machine_view *v);

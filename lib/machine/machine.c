@@ -97,8 +97,30 @@ static void lay_out(struct fl_machine *t)
 	t->held_slots_at = fl_page_up((frames + 7) / 8);
 	t->held_stride = t->held_slots_at + fl_page_up(t->max_slots / 8);
 	t->shmem_held_at = lay(&at, t->held_stride);
+	if (t->zpool.max_blocks) {
+		t->zentries_at = lay(&at, (u64)t->max_slots * 8);
+		t->zstamps_at = lay(&at, (u64)t->max_slots * 4);
+		t->zblocks_at = lay(&at, t->zpool.max_blocks * sizeof(struct fl_zblock));
+		t->zdata_at = lay(&at, t->zpool.max_blocks * FL_ZBLOCK_BYTES);
+	}
 	t->held_at = lay(&at, 0);
 	t->file_bytes = t->held_at + t->held_stride * FL_NR_PROCS;
+}
+
+/* How much of the budget compressed pages may take: the rest is what a program works in. */
+#define ZPOOL_SHARE(frames) ((frames) - (frames) / 8)
+
+/* Charged or not, what it holds cannot be more than what it stands for. */
+static void set_up_zpool(struct fl_machine *t)
+{
+	const struct fl_config *c = &t->config;
+	u32 most = c->zram_uncharged ? total_ram_frames() : ZPOOL_SHARE(t->nframes);
+
+	if (c->zram_max_bytes)
+		most = (u32)fl_min(most, c->zram_max_bytes / FL_PAGE_SIZE);
+	if (c->zram)
+		fl_zpool_init(&t->zpool, fl_max(fl_min(most, t->max_slots) / FL_ZBLOCK_PAGES, 1u),
+			!c->zram_uncharged);
 }
 
 static int open_swap(const struct fl_config *c, char *why, size_t n)
@@ -154,24 +176,29 @@ int fl_machine_create(const struct fl_config *c, int *ret_mem_fd, int *ret_swap_
 	int swap_fd = -1;
 	long fd, r;
 
-	swap_fd = open_swap(c, why, n);
-	if (swap_fd < 0)
-		return swap_fd;
 	fd = fl_syscall(SYS_memfd_create, "faultline", MFD_CLOEXEC);
 	if (fd < 0) {
 		fl_format(why, n, "shared memory: %s: is the kernel older than 3.17?", fl_errname((int)-fd));
-		fl_syscall(SYS_close, swap_fd);
 		return (int)fd;
+	}
+	/* where there is no file a descriptor has its place: all who hand it on need not know */
+	swap_fd = fl_has_swap_file(c) ? open_swap(c, why, n) : (int)fl_syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 0);
+	if (swap_fd < 0) {
+		fl_syscall(SYS_close, fd);
+		return swap_fd;
 	}
 	struct fl_machine head = {.magic = FL_MACHINE_MAGIC, .version = FL_MACHINE_VERSION};
 	u32 ram = total_ram_frames();
+	u64 swap_max;
 
 	head.config = *c;
 	head.nframes = c->ram_bytes ?
 		(u32)fl_min(c->ram_bytes / FL_PAGE_SIZE, (u64)1 << 31) - TRANSIT_FRAMES : ram;
-	head.max_slots = c->swap_max_bytes ?
-		(u32)fl_min(c->swap_max_bytes / FL_PAGE_SIZE, (u64)1 << 31) : default_max_slots();
+	swap_max = fl_has_swap_file(c) ? c->swap_max_bytes : c->zram_max_bytes;
+	head.max_slots = swap_max ?
+		(u32)fl_min(swap_max / FL_PAGE_SIZE, (u64)1 << 31) : default_max_slots();
 	head.max_slots = (u32)fl_max(head.max_slots & ~(FL_SLOT_CLUSTER - 1), FL_SLOT_CLUSTER);
+	set_up_zpool(&head);
 	lay_out(&head);
 
 	r = fl_syscall(SYS_ftruncate, fd, head.file_bytes);
@@ -239,5 +266,12 @@ int fl_machine_open(struct fl_machine_view *v, int mem_fd, int swap_fd)
 	v->slot_frame = (u32 *)(r + v->t->slot_frame_at);
 	v->shmems = (struct fl_shmem *)(r + v->t->shmems_at);
 	v->published = (u64 *)(r + v->t->published_at);
+	if (v->t->zpool.max_blocks) {
+		v->zpool.z = &v->t->zpool;
+		v->zpool.entry = (u64 *)(r + v->t->zentries_at);
+		v->zpool.stamp = (u32 *)(r + v->t->zstamps_at);
+		v->zpool.block = (struct fl_zblock *)(r + v->t->zblocks_at);
+		v->zpool.data = (u8 *)(r + v->t->zdata_at);
+	}
 	return 0;
 }

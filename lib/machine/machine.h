@@ -25,6 +25,7 @@
 #include "faultline/stats.h"
 #include "mm/buddy.h"
 #include "swap/slots.h"
+#include "swap/zpool.h"
 
 #define FL_MACHINE_MAGIC	0x31656e696c746c66ull
 #define FL_NR_PROCS	4096
@@ -150,6 +151,7 @@ struct fl_machine {
 	u32 starved;		/* somebody waits for freed_seq */
 	struct fl_slots slots;
 	u32 slots_peak;
+	struct fl_zpool zpool;	/* compressed pages; max_blocks 0: none */
 
 	/* shared anonymous memory: shmem.h */
 	struct fl_proc shmem;	/* holds its frames and slots */
@@ -174,6 +176,7 @@ struct fl_machine {
 	/* where the arrays lie in the file */
 	u64 procs_at, next_at, prev_at, order_at, refs_at, slot_count_at, slot_used_at, held_at;
 	u64 frame_slot_at, slot_frame_at, published_at;
+	u64 zentries_at, zstamps_at, zblocks_at, zdata_at;
 	u64 shmems_at, shmem_entries_at, shmem_chunks_at, shmem_slots_at, shmem_held_at;
 	u64 held_stride;	/* bytes of one process's two bitmaps */
 	u64 held_slots_at;	/* second bitmap, from the start of the first */
@@ -192,6 +195,7 @@ struct fl_machine_view {
 	struct fl_buddy_arrays zone;
 	u16 *refs;		/* users of each frame */
 	struct fl_slot_arrays slots;
+	struct fl_zpool_view zpool;
 	u32 *frame_slot, *slot_frame;	/* swapcache.c */
 	u64 *published;		/* bitmap: frames that may have a slot there */
 	u64 *held_frames, *held_slots;	/* of self */
@@ -255,7 +259,11 @@ void fl_zone_put_each(struct fl_machine_view *v, const u32 *frames, u32 n); /* f
 bool fl_zone_put_shared(struct fl_machine_view *v, u32 frame);	/* true: that was the last user */
 void fl_zone_dup(struct fl_machine_view *child, const u32 *frames, u32 n);
 u32 fl_zone_refs(const struct fl_machine_view *v, u32 frame);
+/* What may be allocated: compressed pages have their part of the budget. */
 u32 fl_zone_free_frames(const struct fl_machine_view *v);
+/* By how many frames compressed pages have grown beyond the budget, by what was compressed last:
+ * who has frames to spare gives them back. */
+u32 fl_zone_overdraft(const struct fl_machine_view *v);
 
 /* Asks other processes for n frames by their doorbells: those whose oldest page is in
  * use for much longer than self's, or that hold much more; the coldest first. Returns
@@ -275,6 +283,8 @@ void fl_swap_put(struct fl_machine_view *v, u32 slot);
 void fl_swap_put_each(struct fl_machine_view *v, const u32 *slots, u32 n);
 void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n);
 void fl_swap_give(struct fl_machine_view *v, struct fl_machine_view *to, const u32 *slots, u32 n);
+/* Memory of compressed pages that have gone is given back. */
+void fl_swap_trim(struct fl_machine_view *v);
 u32 fl_swap_count(const struct fl_machine_view *v, u32 slot);
 
 /* A frame that fork shares has its content in a slot, which self holds. */

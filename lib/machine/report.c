@@ -103,6 +103,32 @@ static void add_swap_line(struct fl_text *t, const struct fl_machine *m, const u
 	fl_text_add(t, " there at most\n");
 }
 
+static void add_zram_line(struct fl_text *t, const struct fl_machine *m)
+{
+	const struct fl_zpool *z = &m->zpool;
+
+	if (!z->max_blocks)
+		return;
+	fl_text_add(t, "faultline: compressed memory: ");
+	add_bytes(t, (u64)z->peak_blocks * FL_ZBLOCK_BYTES);
+	fl_text_add(t, z->charged ? " of the budget at most\n" : " beside the budget at most\n");
+}
+
+static void add_zram(struct fl_text *t, const struct fl_machine *m)
+{
+	const struct fl_zpool *z = &m->zpool;
+
+	if (!z->max_blocks)
+		return;
+	fl_text_add(t, "  \"zram\": {\"orig_data_size\": %lu, \"compr_data_size\": %lu, ",
+		z->sums.orig_data_size, z->sums.compr_data_size);
+	fl_text_add(t, "\"mem_used_total\": %lu, \"mem_limit\": %lu, \"mem_used_max\": %lu, ",
+		z->nr_blocks * FL_ZBLOCK_BYTES, z->max_blocks * FL_ZBLOCK_BYTES,
+		z->peak_blocks * FL_ZBLOCK_BYTES);
+	fl_text_add(t, "\"same_pages\": %lu, \"huge_pages\": %lu, \"charged\": %s},\n",
+		z->sums.same_pages, z->sums.huge_pages, z->charged ? "true" : "false");
+}
+
 /* Right-aligned in width columns, and a space before. */
 static void add_column(struct fl_text *t, size_t width, const char *text, size_t len)
 {
@@ -182,6 +208,7 @@ void fl_report_summary(const struct fl_machine_view *v, int fd)
 	add_memory_line(&t, m);
 	add_fault_lines(&t, sum.counter);
 	add_swap_line(&t, m, sum.counter);
+	add_zram_line(&t, m);
 	fl_text_add(&t, "faultline: not managed: ");
 	add_bytes(&t, sum.unmanaged_peak_bytes);
 	fl_text_add(&t, " of stacks and the like at most\nfaultline: bookkeeping: ");
@@ -287,6 +314,7 @@ static void add_json(struct fl_text *t, const struct fl_machine_view *v, u32 nr_
 	fl_text_add(t, "  \"ram_bytes\": %lu,\n  \"ram_peak_bytes\": %lu,\n", m->config.ram_bytes,
 		(u64)m->frames_peak * FL_PAGE_SIZE);
 	fl_text_add(t, "  \"swap_peak_bytes\": %lu,\n", (u64)m->slots_peak * FL_PAGE_SIZE);
+	add_zram(t, m);
 	fl_text_add(t, "  \"shmem_peak_bytes\": %lu,\n", (u64)m->shmem_peak * FL_PAGE_SIZE);
 	fl_text_add(t, "  \"unmanaged_peak_bytes\": %lu,\n  \"bookkeeping_peak_bytes\": %lu,\n",
 		sum.unmanaged_peak_bytes, sum.bookkeeping_peak_bytes);

@@ -16,6 +16,13 @@
 
 static void rebuild(struct fl_machine_view *v);
 
+/* Nobody holds the slot any more: nor does it hold anything. */
+static void forget(struct fl_machine_view *v, u32 slot)
+{
+	if (v->zpool.z)
+		fl_zpool_clear(&v->zpool, slot);
+}
+
 void fl_swap_lock(struct fl_machine_view *v)
 {
 	if (fl_shlock(&v->t->swap_lock))
@@ -43,6 +50,8 @@ static void rebuild(struct fl_machine_view *v)
 			__atomic_store_n(&v->slots.count[from + i], users[i], __ATOMIC_RELAXED);
 			v->slots.used[(from + i) / FL_SLOT_CLUSTER] += users[i] != 0;
 			s->nr_used += users[i] != 0;
+			if (!users[i]) /* given back, but for what it held */
+				forget(v, from + i);
 		}
 	}
 }
@@ -57,6 +66,10 @@ static int grow(struct fl_machine_view *v)
 	for (step = GROW_SLOTS; step >= FL_SLOT_CLUSTER; step /= 2) {
 		if (have + step > s->max_slots)
 			continue;
+		if (v->zpool.z) { /* what goes on to the file is written when that has room */
+			fl_slots_grow(s, have + step);
+			return 0;
+		}
 		r = fl_syscall(SYS_fallocate, v->swap_fd, 0, (u64)have * FL_PAGE_SIZE,
 			(u64)step * FL_PAGE_SIZE);
 		if (r == -EOPNOTSUPP)
@@ -97,7 +110,14 @@ static void put(struct fl_machine_view *v, u32 slot)
 {
 	if (!fl_bit_clear(v->held_slots, slot))
 		__builtin_trap(); /* a slot given back that was not held */
-	fl_slot_put(&v->t->slots, &v->slots, slot);
+	if (fl_slot_put(&v->t->slots, &v->slots, slot))
+		forget(v, slot);
+}
+
+void fl_swap_trim(struct fl_machine_view *v)
+{
+	if (v->zpool.z && fl_zpool_trim(&v->zpool))
+		fl_zone_announce(v);
 }
 
 void fl_swap_put(struct fl_machine_view *v, u32 slot)
@@ -105,6 +125,7 @@ void fl_swap_put(struct fl_machine_view *v, u32 slot)
 	fl_swap_lock(v);
 	put(v, slot);
 	fl_swap_unlock(v);
+	fl_swap_trim(v);
 }
 
 void fl_swap_put_each(struct fl_machine_view *v, const u32 *slots, u32 n)
@@ -115,6 +136,7 @@ void fl_swap_put_each(struct fl_machine_view *v, const u32 *slots, u32 n)
 	for (u32 i = 0; i < n; i++)
 		put(v, slots[i]);
 	fl_swap_unlock(v);
+	fl_swap_trim(v);
 }
 
 void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n)
@@ -155,4 +177,5 @@ void fl_swap_release_all(struct fl_machine_view *v)
 		while (v->held_slots[w])
 			put(v, w * 64 + (u32)__builtin_ctzll(v->held_slots[w]));
 	fl_swap_unlock(v);
+	fl_swap_trim(v);
 }

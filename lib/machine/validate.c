@@ -123,6 +123,10 @@ static int check_swap(struct recount *c, char *why, size_t n)
 				v->slots.count[i], c->users[i]);
 			return -1;
 		}
+	if (v->zpool.z && fl_zpool_validate(&v->zpool, &reason) < 0) {
+		fl_format(why, n, "compressed pages: %s", reason);
+		return -1;
+	}
 	return 0;
 }
 

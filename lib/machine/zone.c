@@ -47,13 +47,18 @@ void fl_zone_unlock(struct fl_machine_view *v)
 	fl_shunlock(&v->t->zone_lock);
 }
 
+static u32 spent(const struct fl_machine *t);
+
 u32 fl_zone_alloc_best(struct fl_machine_view *v, u32 order, u32 *ret_order)
 {
 	struct fl_machine *t = v->t;
-	u32 f, n;
+	u32 f, n, room;
 
 	fl_zone_lock(v);
-	f = fl_buddy_alloc_best(&t->zone, &v->zone, order, ret_order);
+	room = fl_zone_free_frames(v);
+	while (order && 1u << order > room)
+		order--;
+	f = room ? fl_buddy_alloc_best(&t->zone, &v->zone, order, ret_order) : FL_NO_FRAME;
 	if (f != FL_NO_FRAME) {
 		n = 1u << *ret_order;
 		for (u32 i = 0; i < n; i++) {
@@ -62,13 +67,13 @@ u32 fl_zone_alloc_best(struct fl_machine_view *v, u32 order, u32 *ret_order)
 		}
 		v->self->held += n;
 		t->frames_used += n;
-		t->frames_peak = fl_max(t->frames_peak, t->frames_used);
+		t->frames_peak = fl_max(t->frames_peak, spent(t));
 	}
 	fl_zone_unlock(v);
 	return f;
 }
 
-static void announce(struct fl_machine_view *v)
+void fl_zone_announce(struct fl_machine_view *v)
 {
 	__atomic_add_fetch(&v->t->freed_seq, 1, __ATOMIC_SEQ_CST);
 	/* who waits longer says so again: one that is killed leaves nothing behind */
@@ -97,7 +102,7 @@ void fl_zone_put(struct fl_machine_view *v, u32 frame, u32 order)
 			__builtin_trap(); /* a block of which a frame is shared */
 	fl_buddy_free(&v->t->zone, &v->zone, frame, order);
 	fl_zone_unlock(v);
-	announce(v);
+	fl_zone_announce(v);
 }
 
 void fl_zone_give(struct fl_machine_view *v, struct fl_machine_view *to, const u32 *frames, u32 n)
@@ -122,7 +127,7 @@ void fl_zone_put_each(struct fl_machine_view *v, const u32 *frames, u32 n)
 		if (drop(v, frames[i]))
 			fl_buddy_free(&v->t->zone, &v->zone, frames[i], 0);
 	fl_zone_unlock(v);
-	announce(v);
+	fl_zone_announce(v);
 }
 
 bool fl_zone_put_shared(struct fl_machine_view *v, u32 frame)
@@ -135,7 +140,7 @@ bool fl_zone_put_shared(struct fl_machine_view *v, u32 frame)
 		fl_buddy_free(&v->t->zone, &v->zone, frame, 0);
 	fl_zone_unlock(v);
 	if (last)
-		announce(v);
+		fl_zone_announce(v);
 	return last;
 }
 
@@ -157,9 +162,20 @@ u32 fl_zone_refs(const struct fl_machine_view *v, u32 frame)
 	return __atomic_load_n(&v->refs[frame], __ATOMIC_ACQUIRE);
 }
 
+/* Frames in use, and what compressed pages take beside them. */
+static u32 spent(const struct fl_machine *t)
+{
+	return __atomic_load_n(&t->frames_used, __ATOMIC_RELAXED) + fl_zpool_charge(&t->zpool);
+}
+
 u32 fl_zone_free_frames(const struct fl_machine_view *v)
 {
-	return v->t->nframes - fl_min(v->t->nframes, __atomic_load_n(&v->t->frames_used, __ATOMIC_RELAXED));
+	return v->t->nframes - fl_min(v->t->nframes, spent(v->t));
+}
+
+u32 fl_zone_overdraft(const struct fl_machine_view *v)
+{
+	return fl_max(v->t->nframes, spent(v->t)) - v->t->nframes;
 }
 
 void fl_zone_release_all(struct fl_machine_view *v)
@@ -179,5 +195,5 @@ void fl_zone_release_all(struct fl_machine_view *v)
 		}
 	fl_zone_unlock(v);
 	if (freed)
-		announce(v);
+		fl_zone_announce(v);
 }

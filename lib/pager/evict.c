@@ -250,6 +250,7 @@ u32 fl_pager_drain(struct fl_pager *p, struct fl_queue *q)
 		struct fl_io *io;
 
 		fl_unlock(&p->lock);
+		fl_queue_work(q);
 		io = p->backend->reap(q, true);
 		fl_lock(&p->lock);
 		if (io)
@@ -334,6 +335,7 @@ void fl_pager_pageout(struct fl_pager *p, struct fl_queue *q)
 		if (!got && !submitted)
 			break;
 		fl_unlock(&p->lock);
+		fl_queue_work(q);
 		io = q->in_flight >= MAX_IOS ? p->backend->reap(q, true) : NULL;
 		fl_lock(&p->lock);
 		for (; io; io = p->backend->reap(q, false))
@@ -359,6 +361,7 @@ u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want)
 		freed += step(p, q, want - fl_min(want, freed), &budget, &batch, &err_rounds, &wait,
 			&done);
 		fl_unlock(&p->lock);
+		fl_queue_work(q);
 		/* keep a few requests in flight; gather what has ended */
 		io = q->in_flight ? p->backend->reap(q, q->in_flight >= MAX_IOS || wait) : NULL;
 		fl_lock(&p->lock);

@@ -221,3 +221,11 @@ u32 fl_frames_give_back(struct fl_pager *p, u32 n)
 	}
 	return given;
 }
+
+void fl_frames_settle(struct fl_pager *p)
+{
+	u32 over = fl_zone_overdraft(&p->machine);
+
+	if (over)
+		fl_frames_give_back(p, over);
+}

@@ -12,6 +12,7 @@
 #include "pager/pager.h"
 #include "pager/shed.h"
 #include "pager/shmem.h"
+#include "pager/writeback.h"
 #include "base/log.h"
 #include "arch/x86_64/syscall.h"
 
@@ -72,7 +73,12 @@ static void out_of_memory(struct fl_pager *p)
 	struct fl_machine *t = p->machine.t;
 	char why[200];
 
-	if (t->swap_full)
+	if (t->swap_full && !fl_has_swap_file(&t->config))
+		fl_format(why, sizeof(why),
+			"compressed memory is full (%lu MiB, of at most %lu): raise --ram, or put a file below it: --swap zram --swap file",
+			(unsigned long)(fl_zpool_pages(&t->zpool) >> 8),
+			(unsigned long)(t->zpool.max_blocks * FL_ZBLOCK_PAGES >> 8));
+	else if (t->swap_full)
 		fl_format(why, sizeof(why),
 			"the swap file cannot take more (%s): free disk space, name another place with --swap file:DIR, or raise --ram",
 			fl_errname((int)t->swap_full));
@@ -181,10 +187,12 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 	u32 deferred, short_of; /* faults that wait, and those of them that wait for memory */
 
 	fl_lock(&p->lock);
+	p->writes = q;
 	fl_shmem_serve(p);
 	serve_others(p, q);
 	if (p->pageout)
 		fl_pager_pageout(p, q);
+	fl_pager_write_back(p, q);
 	have = fl_frames_available(p);
 	if (have < p->low && !p->quiesce) {
 		reap_now_and_then(p);

@@ -158,6 +158,7 @@ u32 fl_write_done(struct fl_pager *p, struct fl_io *io)
 			freed++;
 		}
 	}
+	fl_frames_settle(p);
 	if (io->error) {
 		p->machine.t->swap_full = (u32)-io->error;
 		p->write_errors++;

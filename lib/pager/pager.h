@@ -100,6 +100,10 @@ struct fl_pager {
 	const struct fl_backend_ops *backend;
 	struct fl_queue reads;	/* of the fault handler's thread */
 	bool reads_open;
+	struct fl_queue now;	/* for reads that are waited for, lock held; never opened */
+	struct fl_queue *writes; /* of kswapd's thread */
+	void *write_back_pages;	/* FL_BOUNCE_PAGES, made at first need */
+	u32 write_back_hand;	/* slot at which to look for the next page: writeback.c */
 	struct fl_queue *submit_to; /* queue of the thread that resolves faults now */
 	struct fl_io *free_ios;
 	u32 ios_in_flight;	/* reads and writes, of both threads */
@@ -180,6 +184,8 @@ int fl_frame_populated(struct fl_pager *p, u32 frame);		/* populated, any conten
 void fl_frames_empty(struct fl_pager *p, u32 frame, u32 n);	/* no storage at home */
 u32 fl_frames_available(const struct fl_pager *p);
 u32 fl_frames_give_back(struct fl_pager *p, u32 n);	/* local free frames to the zone */
+/* Compressed pages have grown: local free frames make good what they take beyond the budget. */
+void fl_frames_settle(struct fl_pager *p);
 void fl_frame_unlist(struct fl_pager *p, u32 frame);
 void fl_frame_activate(struct fl_pager *p, u32 frame);	/* to the active list's head */
 void fl_frame_set_slot(struct fl_pager *p, u32 frame, u32 slot);

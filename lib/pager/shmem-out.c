@@ -115,15 +115,12 @@ static int find_slots(struct fl_pager *p, struct out *o)
 /* One request for pages that lie side by side in swap, if not in the object. 0 or -errno. */
 static int write_run(struct fl_pager *p, u32 slot, struct iovec *iov, u32 n, u64 bytes)
 {
-	long r;
+	int err = p->backend->now(p->writes, true, slot, iov, n, (u32)(bytes / FL_PAGE_SIZE));
 
-	do
-		r = fl_syscall(SYS_pwritev, p->machine.swap_fd, iov, n, (u64)slot * FL_PAGE_SIZE, 0);
-	while (r == -EINTR);
-	return r == (long)bytes ? 0 : r < 0 ? (int)r : -ENOSPC;
+	return err == -EIO ? -ENOSPC : err;
 }
 
-/* Lock let go: where the program has unmapped the object, this fails. 0 or -errno. */
+/* Lock let go, if the device reads: where the program has unmapped the object, this fails. 0 or -errno. */
 static int write_out(struct fl_pager *p, const struct out *o)
 {
 	struct iovec iov[FL_SHMEM_BATCH];
@@ -249,9 +246,12 @@ static u32 take_out(struct fl_pager *p, u32 want, bool *ret_some)
 	 * then, and somebody else's afterwards */
 	p->ios_in_flight++;
 	if (find_slots(p, &o) == 0) {
-		fl_unlock(&p->lock);
+		/* nor may it go away where this thread reads it itself */
+		if (!p->backend->work)
+			fl_unlock(&p->lock);
 		written = write_out(p, &o) == 0;
-		fl_lock(&p->lock);
+		if (!p->backend->work)
+			fl_lock(&p->lock);
 		fl_count(p, swapout_ios, 1);
 	}
 	freed = finish(p, &o, written);

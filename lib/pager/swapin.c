@@ -379,10 +379,7 @@ void fl_pager_read_done(struct fl_pager *p, struct fl_io *io)
 int fl_pager_read_slots_now(struct fl_pager *p, u32 slot, u32 n, void *to)
 {
 	struct iovec iov = {to, n * FL_PAGE_SIZE};
-	long r;
 
-	do
-		r = fl_syscall(SYS_preadv, p->machine.swap_fd, &iov, 1, (u64)slot * FL_PAGE_SIZE, 0);
-	while (r == -EINTR);
-	return r == (long)iov.iov_len ? 0 : r < 0 ? (int)r : -EIO;
+	p->now.fd = p->machine.swap_fd;
+	return p->backend->now(&p->now, false, slot, &iov, 1, n);
 }

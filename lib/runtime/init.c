@@ -244,6 +244,19 @@ int fl_runtime_stacks(char *why, size_t n)
 	return 0;
 }
 
+static void make_queue(struct fl_pager *p, struct fl_queue *q, const struct fl_config *c)
+{
+	enum fl_compression how = c->zram == FL_ZRAM_ZSTD ? FL_ZSTD : FL_LZ4;
+
+	q->ops = p->backend;
+	q->pool = &p->machine.zpool;
+	q->has_file = fl_has_swap_file(c);
+	q->impl = fl_arena_alloc(
+		&fl.arena, c->zram ? fl_backend_zram_bytes(how) : fl_backend_file_bytes());
+	if (c->zram)
+		fl_backend_zram_init(q->impl, how);
+}
+
 int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 {
 	struct fl_pager *p = &fl.pager;
@@ -279,13 +292,13 @@ int fl_runtime_start(const struct fl_config *c, int base, char *why, size_t n)
 	p->unmap_view = fl_shared_unmap_view;
 	p->make_stage = make_stage;
 	p->unreadable = fl_filemap_unreadable;
-	p->backend = fl_rings_init();
+	p->backend = fl_rings_init(conf);
 	fl_pager_init(p, &fl.arena, &fl.uffd.host);
-	p->reads.ops = fl.writes.ops = p->backend;
 	fl.handler_stack = fl_arena_alloc(&fl.arena, FL_THREAD_STACK);
 	fl.kswapd_stack = fl_arena_alloc(&fl.arena, FL_THREAD_STACK);
-	p->reads.impl = fl_arena_alloc(&fl.arena, fl_backend_file_bytes());
-	fl.writes.impl = fl_arena_alloc(&fl.arena, fl_backend_file_bytes());
+	make_queue(p, &p->reads, conf);
+	make_queue(p, &fl.writes, conf);
+	make_queue(p, &p->now, conf);
 	p->zeros = fl_arena_alloc(&fl.arena, 64 << 10);
 	p->mm.mm_users = 1;
 

@@ -26,6 +26,8 @@ static long map_plug(u64 at, u64 bytes, int flags)
 	return fl_syscall(SYS_mmap, at, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
+static const struct fl_backend_ops *device;
+
 static void plug(void)
 {
 	for (u32 i = 0; area.start && i < AREA_PAGES; i++)
@@ -49,19 +51,23 @@ static int open_queue(struct fl_queue *q, int fd)
 
 	fl_limits_lift(&limits);
 	unplug();
-	r = fl_backend_file.open(q, fd);
+	r = device->open(q, fd);
 	plug();
 	fl_limits_settle(&limits);
 	return r;
 }
 
-const struct fl_backend_ops *fl_rings_init(void)
+const struct fl_backend_ops *fl_rings_init(const struct fl_config *c)
 {
 	static struct fl_backend_ops ops;
-	long r = map_plug(0, AREA_PAGES * FL_PAGE_SIZE, 0);
+	long r;
 
-	ops = fl_backend_file;
+	device = c->zram ? &fl_backend_zram : &fl_backend_file;
+	ops = *device;
 	ops.open = open_queue;
+	if (!fl_has_swap_file(c))
+		return &ops; /* no file, no rings */
+	r = map_plug(0, AREA_PAGES * FL_PAGE_SIZE, 0);
 	if (!fl_is_err(r)) {
 		area.start = (u64)r;
 		area.plugged = (1u << AREA_PAGES) - 1;

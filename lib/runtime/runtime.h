@@ -79,7 +79,7 @@ bool fl_runtime_taken(u64 start, u64 end, u64 *ret_start, u64 *ret_end);
 u64 fl_random(void);
 
 /* rings.c: the swap file, with its rings out of the program's way. */
-const struct fl_backend_ops *fl_rings_init(void);
+const struct fl_backend_ops *fl_rings_init(const struct fl_config *c);
 void fl_rings_child(void); /* after a fork, before the program runs */
 
 /* threads.c: with the mm lock held. 0 or -errno. */

@@ -59,23 +59,27 @@ static int join(struct fl_io *io)
 	return n;
 }
 
-static void finish(struct fl_io *io, long result)
+static int result_of(long bytes, u32 npages)
 {
-	if (result == (long)(io->npages * FL_PAGE_SIZE))
-		io->error = 0;
-	else
-		io->error = result < 0 ? (int)result : -EIO;
+	if (bytes == (long)(npages * FL_PAGE_SIZE))
+		return 0;
+	return bytes < 0 ? (int)bytes : -EIO;
 }
 
-static void submit_plain(struct fl_queue *q, struct fl_io *io, int segments)
+static int file_now(struct fl_queue *q, bool write, u32 slot, const struct iovec *iov, u32 n, u32 npages)
 {
 	long r;
 
 	do
-		r = fl_syscall(io->write ? SYS_pwritev : SYS_preadv, q->fd, io->iov, segments,
-			(u64)io->slot * FL_PAGE_SIZE, 0);
+		r = fl_syscall(
+			write ? SYS_pwritev : SYS_preadv, q->fd, iov, n, (u64)slot * FL_PAGE_SIZE, 0);
 	while (r == -EINTR);
-	finish(io, r);
+	return result_of(r, npages);
+}
+
+static void submit_plain(struct fl_queue *q, struct fl_io *io, int segments)
+{
+	io->error = file_now(q, io->write, io->slot, io->iov, (u32)segments, io->npages);
 	io->next = q->done;
 	q->done = io;
 	q->in_flight++;
@@ -134,7 +138,7 @@ static struct fl_io *file_reap(struct fl_queue *q, bool wait)
 	if (r < 0 || !cqe)
 		return NULL;
 	io = io_uring_cqe_get_data(cqe);
-	finish(io, cqe->res);
+	io->error = result_of(cqe->res, io->npages);
 	io_uring_cqe_seen(&f->ring, cqe);
 	q->in_flight--;
 	return io;
@@ -170,4 +174,5 @@ const struct fl_backend_ops fl_backend_file = {
 	.reap = file_reap,
 	.poll_fd = file_poll_fd,
 	.mappings = file_mappings,
+	.now = file_now,
 };

@@ -14,8 +14,8 @@ allowed=(dl_iterate_phdr dlsym getenv setenv unsetenv strchr strcpy strncmp strr
 	# gcc and the C run-time's start files
 	__cxa_finalize __gmon_start__ _ITM_deregisterTMCloneTable _ITM_registerTMCloneTable
 	__stack_chk_fail
-	# liburing's allocating helpers, linked in, never called
-	calloc free)
+	# liburing's and zstd's allocating helpers, linked in, never called
+	calloc free malloc)
 
 need_faultline
 have nm || skip_all "nm is not installed"

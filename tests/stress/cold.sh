@@ -18,7 +18,7 @@ giver() {
 	local name=$1 child pages faults
 	shift
 	rm -f "$tmp/stats"
-	guarded "$FAULTLINE" run --quiet --stats "$tmp/stats" --ram 48M -- \
+	guarded "$FAULTLINE" run "${run_options[@]}" --quiet --stats "$tmp/stats" --ram 48M -- \
 		"$PROGRAMS/cold-giver" "$@" 40 "$work_mib" "$rounds" >"$tmp/out" 2>"$tmp/err"
 	status=$?
 	child=$(cat "$tmp/out")

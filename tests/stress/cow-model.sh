@@ -28,7 +28,7 @@ for seed in "${seeds[@]}"; do
 	[ "$status" -eq 0 ] || { fail "seed $seed natively" "exit status $status" "$tmp/err" && continue; }
 	[ -z "$native" ] || { pass "seed $seed natively" "$(tail -1 "$tmp/err")" && continue; }
 	rm -f "$tmp/stats"
-	FAULTLINE_CHECK="sh $tmp/check" run "$FAULTLINE" run --quiet --stats "$tmp/stats" --ram 24M --
+	FAULTLINE_CHECK="sh $tmp/check" run "$FAULTLINE" run "${run_options[@]}" --quiet --stats "$tmp/stats" --ram 24M --
 	if [ "$status" -ne 0 ]; then
 		fail "seed $seed" "exit status $status" "$tmp/err" "$tmp/out"
 	elif grep -q '^faultline: ' "$tmp/err"; then

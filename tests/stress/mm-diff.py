@@ -33,7 +33,8 @@ class Side:
         if under:
             tool = os.path.join(o.build, "tools/faultline")
             self.env["FAULTLINE_CHECK"] = tool + " check"
-            self.command = [tool, "run", "--quiet", "--stats", self.stats]
+            self.command = [tool, "run", *os.environ.get("FL_OPTIONS", "").split()]
+            self.command += ["--quiet", "--stats", self.stats]
             self.command += ["--ram", o.ram, "--page-shared"] if o.ram else []
             self.command += ["--"]
         self.command += [os.path.join(o.build, "tests/programs/mm-diff"), "--log", self.prefix]

@@ -36,7 +36,7 @@ storm() {
 	if [ -n "$native" ]; then
 		echo : >"$tmp/check"
 	else
-		prefix=("$FAULTLINE" run --quiet --stats "$tmp/stats" "$@" --)
+		prefix=("$FAULTLINE" run "${run_options[@]}" --quiet --stats "$tmp/stats" "$@" --)
 	fi
 	FAULTLINE_CHECK="sh $tmp/check" guarded "${prefix[@]}" \
 		"$PROGRAMS/$program" --seed "$seed" --kills "$kills" >"$tmp/out" 2>"$tmp/err"

@@ -81,7 +81,7 @@ case_of() { # NAME
 	local name=$1 under_status
 	options_of "$name"
 	rm -f "$tmp/stats"
-	prefix=("$FAULTLINE" run --quiet --stats "$tmp/stats" --ram 64M --) check=$FAULTLINE
+	prefix=("$FAULTLINE" run "${run_options[@]}" --quiet --stats "$tmp/stats" --ram 64M --) check=$FAULTLINE
 	[ "$name" = vm ] || options+=(--vm 1 --vm-bytes 96M --vm-keep)
 	ng under "${options[@]}" --metrics-brief
 	under_status=$status

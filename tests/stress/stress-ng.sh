@@ -21,7 +21,7 @@ stress() {
 	shift 2
 	rm -f "$tmp/stats"
 	mkdir -p "$tmp/work"
-	"$SAMPLER" -i 0 -t $((seconds * 4 + 60)) -- "$FAULTLINE" run --quiet --stats "$tmp/stats" --ram 64M -- \
+	"$SAMPLER" -i 0 -t $((seconds * 4 + 60)) -- "$FAULTLINE" run "${run_options[@]}" --quiet --stats "$tmp/stats" --ram 64M -- \
 		stress-ng --temp-path "$tmp/work" --verify --oomable --timeout "${seconds}s" "$@" >"$tmp/log" 2>&1
 	status=$?
 	rm -rf "$tmp/work"

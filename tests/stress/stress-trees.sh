@@ -49,7 +49,7 @@ group() { # NAME OPTION...
 	local name=$1 under_status
 	shift
 	rm -f "$tmp/stats"
-	prefix=("$FAULTLINE" run --quiet --stats "$tmp/stats" --ram 64M --) check=$FAULTLINE
+	prefix=("$FAULTLINE" run "${run_options[@]}" --quiet --stats "$tmp/stats" --ram 64M --) check=$FAULTLINE
 	ng under "$@" --vm 2 --vm-bytes 128M --vm-keep
 	under_status=$status
 	: >"$tmp/native.bad" && : >"$tmp/native.left" && status=0

@@ -18,7 +18,7 @@ check="$FAULTLINE check"
 for seed in "${seeds[@]}"; do
 	rm -f "$tmp/stats"
 	prefix=()
-	[ -n "$native" ] || prefix=("$FAULTLINE" run --quiet --stats "$tmp/stats" --ram 16M --)
+	[ -n "$native" ] || prefix=("$FAULTLINE" run "${run_options[@]}" --quiet --stats "$tmp/stats" --ram 16M --)
 	FAULTLINE_CHECK=$check guarded "${prefix[@]}" \
 		"$PROGRAMS/mm-torture" --ops "$ops" --seed "$seed" --threads 4 --check-every $((ops / 16)) \
 		>"$tmp/out" 2>"$tmp/err"

@@ -59,6 +59,15 @@ static const struct {
 	{"swap", "file,size=1G", true},
 	{"swap", "file:/x,size=8M", true},
 	{"swap", "nosuch", false},
+	{"swap", "zram", true},
+	{"swap", "zram:lz4", true},
+	{"swap", "zram:zstd,charge=no,size=1G", true},
+	{"swap", "zram,charge=yes", true},
+	{"swap", "zram:gzip", false},
+	{"swap", "zram,charge=maybe", false},
+	{"swap", "zram,size=1", false},
+	{"swap", "file,charge=no", false},
+	{"swap", "zram,", false},
 	{"swap", "file:/x,size=12Q", false},
 	{"swap", "file:/x,max=1G", false},
 	{"swap", "filename", false},
@@ -146,6 +155,14 @@ START_TEST(test_variable)
 	ck_assert(c.quiet && c.strict && !c.copy_only && c.no_randomize);
 	ck_assert_uint_eq(c.layout, FL_LAYOUT_LEGACY);
 	ck_assert_int_eq(fl_config_parse(&c, "", why, sizeof(why)), 0);
+	ck_assert_uint_eq(c.zram, FL_ZRAM_NONE);
+	ck_assert_int_eq(fl_config_parse(&c,
+				 "swap=zram:zstd,size=8M,charge=no,swap=file,size=2G,quiet", why, sizeof(why)),
+		0);
+	ck_assert_uint_eq(c.zram, FL_ZRAM_ZSTD);
+	ck_assert_uint_eq(c.zram_max_bytes, 8ull << 20);
+	ck_assert_uint_eq(c.swap_max_bytes, 2ull << 30);
+	ck_assert(c.zram_uncharged && fl_has_swap_file(&c));
 }
 END_TEST
 
