@@ -85,7 +85,7 @@ static void print_vma(
 static void print_table(
 	const struct process_args *a, const struct snapshot *s, const struct proc_maps *maps)
 {
-	u64 present = 0, soft = 0, swapped = 0;
+	u64 present = 0, soft = 0, swapped = 0, faults = 0;
 	size_t columns = output_columns(a->wide);
 	struct reasons reasons = {0};
 
@@ -101,12 +101,15 @@ static void print_table(
 		present += v->present;
 		soft += v->soft;
 		swapped += v->swapped;
+		faults += v->faults;
 	}
 	printf("%-40s %8lu %7lu %7lu KiB\n", "total managed by Faultline", kib(present), kib(soft),
 		kib(swapped));
 	for (u32 i = 0; i < reasons.n; i++)
 		printf("%-16s %-23s %8lu KiB mapped\n", "the kernel's:", reasons.at[i].why,
 			kib(reasons.at[i].pages));
+	if (faults)
+		printf("%-40s %8lu\n", "faults on shared file mappings", faults);
 	printf("%-40s %8u\n", "threads", s->head->mm_users);
 }
 
@@ -133,9 +136,10 @@ static void print_json(
 		else
 			printf("null");
 		printf(", \"resident_bytes\": %lu, \"soft_bytes\": %lu, \"swap_bytes\": %lu, "
-		       "\"zero_bytes\": %lu, \"name\": ",
+		       "\"zero_bytes\": %lu, \"faults\": %lu, \"major_faults\": %lu, \"name\": ",
 			v->present << FL_PAGE_SHIFT, v->soft << FL_PAGE_SHIFT,
-			v->swapped << FL_PAGE_SHIFT, v->zero << FL_PAGE_SHIFT);
+			v->swapped << FL_PAGE_SHIFT, v->zero << FL_PAGE_SHIFT, v->faults,
+			v->major_faults);
 		json_string(name);
 		printf("}");
 	}

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define FL_SNAPSHOT_MAGIC   0x736e61706c746c66ull
-#define FL_SNAPSHOT_VERSION 3
+#define FL_SNAPSHOT_VERSION 4
 #define FL_CTL_FREEZE_MS    10000
 
 /* What to put in. */
@@ -68,6 +68,7 @@ struct fl_snap_vma {
 	uint32_t owner;
 	uint32_t why;		/* a writable private file mapping is the kernel's: enum fl_why */
 	uint64_t present, soft, swapped, zero;	/* pages, with FL_CTL_VMAS */
+	uint64_t faults, major_faults;		/* of a shared file mapping; the kernel's */
 };
 
 /* pte: bits 0-2 state (0 none, 1 zero, 2 present, 3 soft: set aside in memory,

@@ -20,6 +20,8 @@
 	X(pgfault_soft, "faults on pages set aside but still in memory (second chance)")           \
 	X(pgfault_file, "faults on private file mappings, answered from the file")                \
 	X(pgfault_shmem, "faults on shared anonymous memory")                                       \
+	X(pgfault_shared_file, "faults on shared file mappings, which the kernel resolves; not in pgfault") \
+	X(pgmajfault_shared_file, "of these, faults that waited for a disk")                       \
 	X(pgfault_cow, "write faults on pages shared by fork")                                     \
 	X(cow_reuse, "pages once shared by fork, taken over uncopied: nobody else had them")         \
 	X(pgfault_wp, "write faults on pages held clean to spare a write to swap")                 \

@@ -152,7 +152,7 @@ void fl_handler_run(void *handler)
 	fl_follow_start(&h->follow);
 	h->nfds = FL_HANDLER_FDS;
 	while (!__atomic_load_n(&h->stop, __ATOMIC_SEQ_CST)) {
-		struct pollfd fds[FL_HANDLER_FDS] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {h->stop_fd, POLLIN, 0}, {h->signal_fd, POLLIN, 0}};
+		struct pollfd fds[FL_HANDLER_FDS] = {{.fd = -1}, {.fd = -1}, {.fd = -1}, {h->stop_fd, POLLIN, 0}, {h->kfault_fd, POLLIN, 0}};
 		struct timespec tick = {0, h->follow.tid ? FL_FOLLOW_IDLE_NS : SAMPLE_NS};
 		bool frozen = h->client_fd >= 0, few = h->nfds < FL_HANDLER_FDS;
 
@@ -192,7 +192,7 @@ void fl_handler_run(void *handler)
 		if (n == 0)
 			quiet(h);
 		if (fds[3].revents || fds[4].revents || few)
-			h->leases(h);
+			h->serve(h);
 		if (fds[1].revents)
 			h->client_fd = h->control(h);
 	}

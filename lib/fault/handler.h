@@ -11,7 +11,7 @@
 #include "fault/uffd.h"
 #include "pager/pager.h"
 
-/* userfaultfd, control socket, reads, stop_fd, signals: the last are done without first */
+/* userfaultfd, control socket, reads, stop_fd, kernel's faults: the last are done without first */
 #define FL_HANDLER_FDS 5
 
 struct fl_handler {
@@ -23,10 +23,11 @@ struct fl_handler {
 	int client_fd;				/* -1, or it holds the mm lock frozen */
 	u64 thaw_ns;
 	u32 nfds;				/* descriptors that ppoll(2) takes */
-	int stop_fd;				/* readable when the thread is to end, or to serve
-						   leases; -1: none */
-	int signal_fd;				/* of its own table; -1: none */
-	void (*leases)(struct fl_handler *h);	/* either is readable */
+	int stop_fd;				/* readable when the thread is to end, or is asked
+						   for something; -1: none */
+	int kfault_fd;				/* faults that the kernel has resolved; of its own
+						   table; -1: none */
+	void (*serve)(struct fl_handler *h);	/* either is readable */
 	u32 stop;				/* it is, and kswapd's */
 	void (*sample)(struct fl_handler *h);	/* now and then, lock held */
 	u32 faults_since_sample;

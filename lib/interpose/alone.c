@@ -28,5 +28,6 @@ enum fl_action fl_hook_alone(struct fl_call *c)
 	fl_threads_again(&pause);
 	fl_unlock(&fl.pager.lock);
 	fl_lease_renew();
+	fl_kfault_again();
 	return fl_done(c, ret);
 }

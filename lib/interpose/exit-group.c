@@ -42,8 +42,7 @@ static bool has_robust_mutexes(void)
 /* One thread, in an address space of its own. */
 static bool alone(void)
 {
-	return !fl.had_threads && !fl.mm_shared && (!fl.vfork_tid || fl.vfork_tid == fl_gettid()) &&
-		!fl_is_borrowed();
+	return !fl.had_threads && !fl.mm_shared && (!fl.vfork_tid || fl.vfork_tid == fl_gettid());
 }
 
 static void zap(struct fl_pager *p)
@@ -69,9 +68,14 @@ enum fl_action fl_hook_exit_group(struct fl_call *c)
 {
 	struct fl_pager *p = &fl.pager;
 
-	if (!alone() || has_robust_mutexes())
+	if (fl_is_borrowed())
 		return FL_NATIVE;
 	fl_lock(&p->lock);
+	fl_kfault_drain();
+	if (!alone() || has_robust_mutexes()) {
+		fl_unlock(&p->lock);
+		return FL_NATIVE;
+	}
 	fl_pager_wait_idle(p);
 	zap(p);
 	fl_proc_leave(&p->machine);

@@ -53,6 +53,7 @@ enum fl_action fl_hook_exit(struct fl_call *c)
 	if (fl_is_borrowed())
 		return FL_NATIVE;
 	fl_lock(&fl.pager.lock);
+	fl_kfault_drain();
 	fl_pager_hold(&fl.pager, tid);
 	if (fl.handler.follow.tid == tid)
 		fl_follow_restore(&fl.handler.follow); /* the number may be another's soon */

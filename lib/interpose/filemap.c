@@ -53,9 +53,9 @@ void fl_filemap_mapped(const struct fl_call *c, const struct fl_filemap_ask *ask
 
 	/* somebody may have opened it since */
 	if (ask->leased)
-		why = file && file->lease >= 0 ?
-			fl_filemap_manage(file, (int)c->a[4], start, end, c->a[3] & MAP_NORESERVE) :
-			FL_WHY_WRITERS;
+		why = !file || file->lease < 0 ? FL_WHY_WRITERS :
+			!fl_is_mapped(file, start) ? FL_WHY_REPLACED :
+			fl_filemap_manage(file, (int)c->a[4], start, end, c->a[3] & MAP_NORESERVE);
 	if (why)
 		fl_vma_at(&fl.pager.mm, start)->why = why;
 }

@@ -12,6 +12,8 @@
 
 #include "arch/x86_64/entry.h"
 #include "arch/x86_64/syscall.h"
+#include "runtime/filemap.h"
+#include "runtime/kfault.h"
 #include "runtime/runtime.h"
 
 struct fl_call {
@@ -56,6 +58,7 @@ static inline bool fl_enter(void)
 {
 	fl_lock(&fl.pager.lock);
 	fl_count(&fl.pager, nr_mmap, 1);
+	fl_kfault_drain(); /* by the mappings as they are yet */
 	if (fl_vma_prealloc(&fl.pager.mm, FL_VMA_MAX_NODES) == 0)
 		return true;
 	fl_unlock(&fl.pager.lock);
@@ -73,6 +76,9 @@ static inline bool fl_enter_range(u64 start, u64 end)
 
 static inline void fl_leave(void)
 {
+	/* a file of which nothing is mapped any more is to be nobody's by the time the call is done */
+	if (fl.dropped_files && fl.lease_tid)
+		fl_lease_wait();
 	fl_unlock(&fl.pager.lock);
 }
 

@@ -179,6 +179,9 @@ static void flag(u64 start, u64 end, u64 advice)
 	struct fl_mm *mm = &fl.pager.mm;
 
 	switch (advice) {
+	case MADV_NORMAL: fl_mm_change(mm, start, end, 0, FL_VM_RAND_READ | FL_VM_SEQ_READ); break;
+	case MADV_RANDOM: fl_mm_change(mm, start, end, FL_VM_RAND_READ, FL_VM_SEQ_READ); break;
+	case MADV_SEQUENTIAL: fl_mm_change(mm, start, end, FL_VM_SEQ_READ, FL_VM_RAND_READ); break;
 	case MADV_DONTFORK: fl_mm_change(mm, start, end, FL_VM_DONTFORK, 0); break;
 	case MADV_DOFORK: fl_mm_change(mm, start, end, 0, FL_VM_DONTFORK); break;
 	case MADV_WIPEONFORK: fl_mm_change(mm, start, end, FL_VM_WIPEONFORK, 0); break;
@@ -187,9 +190,6 @@ static void flag(u64 start, u64 end, u64 advice)
 	case MADV_DODUMP: fl_mm_change(mm, start, end, 0, FL_VM_DONTDUMP); break;
 	case MADV_HUGEPAGE: fl_mm_change(mm, start, end, FL_VM_HUGEPAGE, FL_VM_NOHUGEPAGE); break;
 	case MADV_NOHUGEPAGE: fl_mm_change(mm, start, end, FL_VM_NOHUGEPAGE, FL_VM_HUGEPAGE); break;
-	case MADV_NORMAL: fl_mm_change(mm, start, end, 0, FL_VM_SEQ_READ | FL_VM_RAND_READ); break;
-	case MADV_RANDOM: fl_mm_change(mm, start, end, FL_VM_RAND_READ, FL_VM_SEQ_READ); break;
-	case MADV_SEQUENTIAL: fl_mm_change(mm, start, end, FL_VM_SEQ_READ, FL_VM_RAND_READ); break;
 	case MADV_MERGEABLE: fl_mm_change(mm, start, end, FL_VM_MERGEABLE, 0); break;
 	case MADV_UNMERGEABLE: fl_mm_change(mm, start, end, 0, FL_VM_MERGEABLE); break;
 	default: break;

@@ -33,6 +33,17 @@ static bool is_shared(u64 flags)
 		!(flags & (MAP_HUGETLB | MAP_LOCKED)) && !fl.mlock_future;
 }
 
+/* Whose faults are worth counting. */
+static bool is_shared_file(const struct fl_call *c)
+{
+	u64 type = c->a[3] & MAP_TYPE;
+	struct stat st;
+
+	return (type == MAP_SHARED || type == MAP_SHARED_VALIDATE) && !(c->a[3] & MAP_ANONYMOUS) &&
+		c->a[1] >= FL_KFAULT_LEAST_BYTES && fl_syscall(SYS_fstat, c->a[4], &st) == 0 &&
+		S_ISREG(st.st_mode);
+}
+
 static u64 huge_size(u64 flags)
 {
 	u64 shift = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
@@ -83,6 +94,8 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 	long ret;
 
 	fl_filemap_ask(c, &ask);
+	if (is_shared_file(c))
+		fl_kfault_start();
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
 	if (flags & MAP_FIXED)

@@ -18,7 +18,7 @@
 
 static bool is_our_own(u32 tid)
 {
-	return tid && (tid == fl.handler_tid || tid == fl.kswapd_tid);
+	return tid && (tid == fl.handler_tid || tid == fl.kswapd_tid || tid == fl.lease_tid);
 }
 
 /* Also the kernel's threads that work for our io_uring: they are named after who has it. */

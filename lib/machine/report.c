@@ -82,6 +82,9 @@ static void add_fault_lines(struct fl_text *t, const u64 *c)
 		"%lu more pages mapped beside\n",
 		c[FL_C_pgfault], c[FL_C_pgfault_zero], c[FL_C_pgfault_soft], c[FL_C_pgmajfault],
 		c[FL_C_pgfault_cow], c[FL_C_pgfault_wp], c[FL_C_fault_around]);
+	if (c[FL_C_pgfault_shared_file])
+		fl_text_add(t, "faultline: faults on shared files: %lu, of which %lu waited for a disk\n",
+			c[FL_C_pgfault_shared_file], c[FL_C_pgmajfault_shared_file]);
 	fl_text_add(t, "faultline: time lost to faults: ");
 	add_seconds(t, c[FL_C_fault_ns]);
 	if (c[FL_C_pgfault]) {

@@ -184,6 +184,7 @@ struct fl_vma *fl_vma_insert(struct fl_mm *mm, const struct fl_vma *template)
 	vma->ino = template->ino;
 	vma->owner = template->owner;
 	vma->why = template->why;
+	vma->faults = vma->major_faults = 0;
 	vma->anon = template->anon;
 	vma->inherited = template->inherited;
 	vma->only_read = template->only_read;
@@ -219,6 +220,8 @@ struct fl_vma *fl_vma_merge_prev(struct fl_mm *mm, struct fl_vma *vma)
 	if (!low || !fl_vma_can_merge(low, vma))
 		return vma;
 	low->end = vma->end; /* so that no gap opens where @vma was */
+	low->faults += vma->faults;
+	low->major_faults += vma->major_faults;
 	fl_vma_join_anon(low, vma);
 	fl_vma_drop(mm, vma);
 	return low;

@@ -58,6 +58,7 @@ struct fl_vma {
 	u64 dev, ino;	/* the file's, or 0 */
 	u8 owner;	/* enum fl_owner */
 	u8 why;		/* a file is the kernel's: enum fl_why of faultline/snapshot.h; 0: untold */
+	u64 faults, major_faults; /* that the kernel has resolved; of a split VMA the lower part's */
 
 	/* Of managed anonymous memory: what Linux would know by its anon_vma. */
 	u32 anon;	/* which one it would have, 0: it was never written */

@@ -38,18 +38,21 @@ bool fl_filemap_unwritten(const struct fl_pager *p, u64 *start, u64 end, u64 *re
 	return true;
 }
 
-u32 fl_filemap_drop(struct fl_pager *p, u32 f, u64 va)
+bool fl_filemap_drop(struct fl_pager *p, u32 f, u64 va, u32 *freed_frames)
 {
 	bool freed;
 
 	/* nobody can write to it meanwhile: it is write-protected */
-	p->host->ops->discard(p->host, va, 1);
+	if (p->host->ops->discard(p->host, va, 1) < 0)
+		return false;
+	fl_policy_evicted(&p->policy, f, va >> FL_PAGE_SHIFT);
 	freed = fl_frame_drop(p, f);
 	fl_pte_set(&p->mm, va, 0);
 	fl_count(p, filemap_dropped, 1);
 	fl_count(p, pgsteal, 1);
 	p->shed += !freed;
-	return freed;
+	*freed_frames += freed;
+	return true;
 }
 
 /* The pages to read for a fault at va: what faults have shown to be a sequence, as far as it is
@@ -159,7 +162,7 @@ static enum fl_fault_result read_window(struct fl_pager *p, const struct fl_file
 		return read_window(p, file, vma, va, flags | FL_FAULT_ALONE);
 	/* a page that cannot be read is the kernel's to refuse */
 	if (err == -EFAULT)
-		p->unreadable(p, va);
+		p->unreadable(p, va, true);
 	/* made by a call that no hook saw */
 	else if (err == -EEXIST && p->host->ops->present(p->host, va))
 		fl_pager_adopt(p, va);
@@ -175,10 +178,9 @@ enum fl_fault_result fl_filemap_fault(
 
 	if (!file || !file->twin)
 		p->dead(p, "a file that it has mapped is not known");
-	if (file->lease < 0) {
-		p->unreadable(p, va);
+	/* what the kernel will not have is read as it is now */
+	if (file->lease < 0 && p->unreadable(p, va, false))
 		return FL_FAULT_DONE;
-	}
 	twin = fl_file_twin(file, vma, va);
 	if (!(flags & FL_FAULT_READ) && !p->host->ops->present(p->host, twin)) {
 		if (!wait_for_disk(p, file, twin, va, flags))

@@ -61,8 +61,9 @@ bool fl_filemap_was_written(const struct fl_pager *p, u64 pte);
 enum fl_fault_result fl_filemap_fault(
 	struct fl_pager *p, struct fl_vma *vma, u64 va, u32 flags);
 
-/* Takes a page out of the program that was never written, whoever shares it. Frames freed. */
-u32 fl_filemap_drop(struct fl_pager *p, u32 frame, u64 va);
+/* Takes a page out of the program that was never written, whoever shares it, and adds to *freed. False:
+ * the kernel keeps it (it is sealed, mseal(2)). */
+bool fl_filemap_drop(struct fl_pager *p, u32 frame, u64 va, u32 *freed);
 
 /* The next run in [*start, end), within one VMA, of pages that were never written; false: none.
  * Where it ends is in *ret_end. */

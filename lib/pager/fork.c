@@ -33,20 +33,22 @@ static u32 inactive_run(const struct fl_pager *p, const struct fl_vma *vma, u64 
 /* Pages in the pool are mapped again, in runs. 0 or -errno. */
 static int map_inactive(struct fl_pager *p)
 {
-	u32 left = p->inactive.count, n;
+	u32 left = p->policy.nr_aside, n;
 
-	for (; left && p->inactive.count; left -= fl_min(left, n)) {
-		u32 f = fl_idx_head(&p->inactive);
+	for (; left && p->policy.nr_aside; left -= fl_min(left, n)) {
+		u32 f = fl_policy_next_aside(&p->policy);
 		u64 va = fl_page_va(p->pages.page[f]);
 		struct fl_vma *vma = fl_vma_at(&p->mm, va);
 		bool clean = fl_page_is_clean(p, f);
 
 		n = inactive_run(p, vma, va, f, clean);
+		p->policy.no_references = true;
 		n = fl_pager_map_run(p, vma, va, f, n, clean);
+		p->policy.no_references = false;
 		if (!n)
 			return -EAGAIN;
 	}
-	return p->inactive.count ? -EAGAIN : 0;
+	return p->policy.nr_aside ? -EAGAIN : 0;
 }
 
 struct batch {
@@ -133,7 +135,7 @@ static void not_inherited(struct fl_pager *p, struct fl_vma *vma)
 		u32 f = fl_pte_payload(*ptep);
 
 		if (fl_pte_state(*ptep) == FL_PTE_PRESENT) {
-			fl_frame_unlist(p, f);
+			fl_policy_gone(&p->policy, f);
 			p->pages.page[f].key = 0;
 			p->pages.slot[f] = FL_NO_SLOT;
 		}

@@ -34,6 +34,8 @@ void fl_pager_init(struct fl_pager *p, struct fl_arena *arena, struct fl_host *h
 	p->arena = arena;
 	p->host = host;
 	fl_buddy_init_empty(&p->local, nframes);
+	fl_policy_init(&p->policy, &p->machine.t->config.policy_options, nframes, p->pages.next,
+		p->pages.prev, p->policy_memory);
 	p->low = fl_wmark_low(nframes);
 	p->high = fl_wmark_high(nframes);
 	p->deferred_tail = &p->deferred;
@@ -63,8 +65,8 @@ void fl_pager_update_stats(struct fl_pager *p)
 	s->rss_bytes = held * FL_PAGE_SIZE;
 	s->rss_peak_bytes = fl_max(s->rss_peak_bytes, s->rss_bytes);
 	s->swap_bytes = mm->swap_ents * FL_PAGE_SIZE;
-	p->machine.self->tail_ms = p->active.count ? fl_age_tail(&p->age, p->active.count) :
-						     fl_now_ms(p->machine.t);
+	p->machine.self->tail_ms = p->policy.nr_mapped ? fl_age_tail(&p->age, p->policy.nr_mapped) :
+							  fl_now_ms(p->machine.t);
 	p->touched_peak = fl_max(p->touched_peak, held + mm->swap_ents + mm->zero_pages);
 }
 
@@ -148,7 +150,7 @@ static void ask_colder(struct fl_pager *p, u32 want)
 /* Frees want frames: of shared memory its share, and of our own. */
 static u32 reclaim(struct fl_pager *p, struct fl_queue *q, u32 want)
 {
-	u32 own = p->active.count + p->inactive.count, freed = 0, shared, inactive;
+	u32 own = p->policy.nr_mapped + p->policy.nr_aside, freed = 0, shared, inactive;
 
 	fl_shmem_mine(&p->machine, &shared, &inactive);
 	if (shared)

@@ -9,7 +9,7 @@
  * (WRITEBACK, READING), and whoever meets such a page waits for the I/O by
  * setting WANTED, or takes the page from it by setting ORPHAN.
  *
- *   fault.c    resolving one fault          evict.c  second-chance reclaim
+ *   fault.c    resolving one fault          evict.c  reclaim, as the policy says
  *   frames.c   frames of this process       range.c  munmap, madvise, mremap
  *   swapin.c   reading pages back           fork.c   sharing pages with a child
  *   kswapd.c   background reclaim, OOM         pageout.c  writing to swap
@@ -37,6 +37,7 @@
 #include "mm/vma.h"
 #include "pager/age.h"
 #include "pager/host.h"
+#include "reclaim/policy.h"
 #include "swap/backend.h"
 
 #define FL_BOUNCE_PAGES 16u
@@ -75,12 +76,12 @@ struct fl_pager {
 	struct fl_page_arrays pages;
 	u8 *local_order;
 	struct fl_buddy local;	/* frames held but unused */
-	struct fl_idx_list active, inactive;
-	struct fl_age age;	/* of the active list */
+	struct fl_policy policy; /* of the pages ACTIVE and INACTIVE */
+	void *policy_memory;
+	struct fl_age age;	/* of the active pages */
 	u32 low, high;		/* watermarks, in frames free to this process */
 	u32 unevictable_scans;
 	u32 reaped_ms;		/* when dead processes were looked for */
-	u32 inactive_share, majors_seen, softs_seen; /* of the lists: evict.c */
 	u32 write_errors;	/* writes to swap that failed */
 	u32 pageout;		/* pages that the program wants out: MADV_PAGEOUT */
 	struct fl_will_need will_need[FL_WILL_NEED]; /* ranges that the program wants in */
@@ -91,8 +92,9 @@ struct fl_pager {
 	u32 shmem_run;		/* how long such blocks have been; 0: none yet */
 	struct fl_shmem_read *shmem_reads, *free_shmem_reads; /* under way, and to be used again */
 	struct fl_file *files;	/* that are mapped privately and managed: filemap.h */
-	/* The page at va, of such a file, cannot be read: it becomes the kernel's. */
-	void (*unreadable)(struct fl_pager *p, u64 va);
+	/* The page at va, of such a file, cannot be read, or is the kernel's to read: it becomes the
+	 * kernel's. False, if it need not: the kernel refuses. */
+	bool (*unreadable)(struct fl_pager *p, u64 va, bool must);
 	struct fl_io *shed_io;	/* the request that writes such, NULL: none */
 	u32 leaving[FL_MAX_LEAVING], nr_leaving; /* threads on their way out */
 
@@ -187,7 +189,10 @@ u32 fl_frames_give_back(struct fl_pager *p, u32 n);	/* local free frames to the 
 /* Compressed pages have grown: local free frames make good what they take beyond the budget. */
 void fl_frames_settle(struct fl_pager *p);
 void fl_frame_unlist(struct fl_pager *p, u32 frame);
-void fl_frame_activate(struct fl_pager *p, u32 frame);	/* to the active list's head */
+void fl_frame_activate(struct fl_pager *p, u32 frame);	/* mapped: among the active ones */
+void fl_frame_deactivate(struct fl_pager *p, u32 frame); /* set aside: among the inactive ones */
+/* Its content is elsewhere, and the frame free. */
+void fl_frame_evicted(struct fl_pager *p, u32 frame);
 void fl_frame_set_slot(struct fl_pager *p, u32 frame, u32 slot);
 void fl_frame_clear_slot(struct fl_pager *p, u32 frame);	/* gives the slot back */
 static inline u64 fl_slot_addr(const struct fl_pager *p, u32 frame)
@@ -285,7 +290,7 @@ void fl_pager_wait_idle(struct fl_pager *p);	/* no I/O in flight, lock held agai
  * how long there is nothing to do, in ns: 0 none, ~0 until the doorbell rings. */
 u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q);
 
-/* Starts: p->mm etc. are initialised; machine view entered; arrays reserved. */
+/* Starts: p->mm etc. are initialised; machine view entered; arrays and policy_memory reserved. */
 void fl_pager_init(struct fl_pager *p, struct fl_arena *arena, struct fl_host *host);
 void fl_pager_update_stats(struct fl_pager *p);
 

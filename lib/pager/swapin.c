@@ -354,8 +354,7 @@ static void arrived(struct fl_pager *p, u32 f)
 	}
 	fl_page_clear_flags(pg, FL_PG_READING | FL_PG_WANTED | FL_PG_DIRTY);
 	fl_pte_set(&p->mm, va, fl_pte_make(FL_PTE_SOFT, f, 0));
-	fl_idx_push_head(&p->inactive, p->pages.next, p->pages.prev, f);
-	fl_page_set_flags(pg, FL_PG_INACTIVE);
+	fl_frame_deactivate(p, f);
 	if (wanted)
 		fl_pager_map_run(p, fl_vma_at(&p->mm, va), va, f, 1,
 			!write && fl_pager_track_clean(p, 1));

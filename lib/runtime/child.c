@@ -3,6 +3,7 @@
  * anew before any code of libc or the program runs in it.
  */
 #include "runtime/filemap.h"
+#include "runtime/kfault.h"
 #include "runtime/limits.h"
 #include "runtime/runtime.h"
 #include "arch/x86_64/syscall.h"
@@ -169,6 +170,7 @@ void fl_runtime_child(bool shares_files, const struct fl_limits *limits)
 	renew_internal(old_held, (u64)p->machine.held_frames, p->machine.t->held_stride);
 
 	fl_lease_lost();
+	fl_kfault_lost();
 	fl_rings_child();
 	if (shares_files)
 		leave_to_parent(p, parent_start_ns);
@@ -214,4 +216,5 @@ void fl_runtime_child(bool shares_files, const struct fl_limits *limits)
 	fl_sample(&fl.handler);
 	fl_unlock(&p->lock);
 	fl_lease_renew();
+	fl_kfault_again();
 }

@@ -71,8 +71,8 @@ static void fill_head(struct fl_snapshot *s)
 		.frames_used = t->frames_used,
 		.frames_held = p->machine.self->held,
 		.frames_free_local = p->local.nr_free,
-		.active = p->active.count,
-		.inactive = p->inactive.count,
+		.active = p->policy.nr_mapped,
+		.inactive = p->policy.nr_aside,
 		.wmark_low = p->low,
 		.wmark_high = p->high,
 		.slots_total = t->slots.nr_slots,
@@ -109,7 +109,8 @@ static void fill_vmas(struct fl_snapshot *s, struct fl_snap_vma *out)
 		struct fl_snap_vma *o = &out[s->nr_vmas++];
 		u64 *ptep;
 
-		*o = (struct fl_snap_vma){v->start, v->end, v->pgoff, v->flags, v->dev, v->ino, v->owner, v->why};
+		*o = (struct fl_snap_vma){v->start, v->end, v->pgoff, v->flags, v->dev, v->ino, v->owner, v->why,
+			.faults = v->faults, .major_faults = v->major_faults};
 		if (v->owner != FL_OWNER_MANAGED)
 			continue;
 		for (u64 va = v->start; (ptep = fl_pt_next(&fl.pager.mm, &va, v->end));

@@ -31,6 +31,12 @@ static u64 prot_of(const struct fl_vma *vma)
 /* What the program has asked for of the range, beside its protection. */
 static void advise_again(u64 flags, u64 start, u64 bytes)
 {
+	if (flags & FL_VM_RAND_READ)
+		fl_syscall(SYS_madvise, start, bytes, MADV_RANDOM);
+	if (flags & FL_VM_SEQ_READ)
+		fl_syscall(SYS_madvise, start, bytes, MADV_SEQUENTIAL);
+	if (flags & FL_VM_MERGEABLE)
+		fl_syscall(SYS_madvise, start, bytes, MADV_MERGEABLE);
 	if (flags & FL_VM_DONTFORK)
 		fl_syscall(SYS_madvise, start, bytes, MADV_DONTFORK);
 	if (flags & FL_VM_DONTDUMP)
@@ -74,15 +80,33 @@ static void now_the_kernels(u64 start, u64 end)
 	p->host->ops->wake(p->host, start, (end - start) >> FL_PAGE_SHIFT);
 }
 
-static void give(const struct fl_file *file, const struct fl_vma *vma, u64 start, u64 end)
+/* False: only what lies before *ret_end is the kernel's now. */
+static bool give(const struct fl_file *file, const struct fl_vma *vma, u64 start, u64 end, u64 *ret_end)
 {
-	bool ok = true;
+	u64 at = start;
 
-	for (u64 at = start; at < end && ok; at += STEP_BYTES)
-		ok = move_there(file, vma, at, fl_min(at + STEP_BYTES, end));
-	if (!ok)
-		fl.pager.dead(&fl.pager, "a file mapping cannot be given back to the kernel: too many mappings (vm.max_map_count), or a limit on memory?");
-	now_the_kernels(start, end);
+	while (at < end && move_there(file, vma, at, fl_min(at + STEP_BYTES, end)))
+		at = fl_min(at + STEP_BYTES, end);
+	if (at > start)
+		now_the_kernels(start, at);
+	*ret_end = at;
+	return at == end;
+}
+
+/* What was never written is dropped: when it is touched it is read, as the file is then. */
+static void keep_range(struct fl_pager *p, u64 start, u64 end)
+{
+	struct fl_vma *vma;
+
+	fl_for_each_vma_range(&p->mm, vma, start, end) {
+		u64 at = fl_max(vma->start, start), to = fl_min(vma->end, end), stop;
+
+		if (!fl_is_filemap(vma))
+			continue;
+		for (; fl_filemap_unwritten(p, &at, to, &stop); at = stop)
+			if (p->host->ops->discard(p->host, at, (stop - at) >> FL_PAGE_SHIFT) == 0)
+				fl_pager_forget(p, at, stop);
+	}
 }
 
 /* Can the twin's page be written to? Not where the file was cut shorter since: such a page would be
@@ -136,7 +160,21 @@ static bool copy_written(struct fl_pager *p, const struct fl_file *file, const s
 	return true;
 }
 
-void fl_filemap_return_all(struct fl_vma *vma, u64 start, u64 end)
+/* It stays ours after all: the twin is as in the file again, and the program may write. */
+static void undo_copy(struct fl_pager *p, const struct fl_file *file, u64 start, u64 end)
+{
+	u64 *ptep;
+
+	if (start == end)
+		return;
+	p->host->ops->discard(p->host, fl_file_twin(file, fl_vma_at(&p->mm, start), start),
+		(end - start) >> FL_PAGE_SHIFT);
+	for (u64 va = start; (ptep = fl_pt_next(&p->mm, &va, end)); va += FL_PAGE_SIZE)
+		if (fl_pte_state(*ptep) == FL_PTE_PRESENT && !fl_pte_has(*ptep, FL_PTE_WP))
+			p->host->ops->protect(p->host, va, 1, false);
+}
+
+bool fl_filemap_return_all(struct fl_vma *vma, u64 start, u64 end)
 {
 	struct fl_pager *p = &fl.pager;
 	struct fl_file *file = fl_file_find(p, vma->dev, vma->ino);
@@ -144,6 +182,7 @@ void fl_filemap_return_all(struct fl_vma *vma, u64 start, u64 end)
 	for (u64 at = start, to; at < end; at = to) {
 		struct fl_limits limits;
 		bool ok;
+		u64 got;
 
 		to = fl_min(at + STEP_BYTES, end);
 		vma = fl_vma_at(&p->mm, at);
@@ -153,8 +192,12 @@ void fl_filemap_return_all(struct fl_vma *vma, u64 start, u64 end)
 		fl_limits_settle(&limits);
 		if (!ok)
 			p->dead(p, "a file mapping cannot be given back to the kernel: the swap file cannot be read, or there is a limit on memory");
-		give(file, vma, at, to);
+		if (!give(file, vma, at, to, &got)) {
+			undo_copy(p, file, got, to);
+			return false;
+		}
 	}
+	return true;
 }
 
 static u32 count_pieces(const struct fl_pager *p, const struct fl_vma *vma)
@@ -171,14 +214,19 @@ static void return_vma(const struct fl_file *file, struct fl_vma *vma)
 {
 	struct fl_pager *p = &fl.pager;
 	u32 pieces = count_pieces(p, vma);
-	u64 at = vma->start, end = vma->end, stop;
+	u64 at = vma->start, end = vma->end, stop, got;
+	bool ok = true;
 
 	if (pieces > PIECES_MAX || p->mm.map_count + 2 * pieces > MAPPINGS_MAX) {
-		fl_filemap_return_all(vma, at, end);
+		/* the kernel may refuse: it is sealed (mseal(2)), or there are too many mappings */
+		if (!fl_filemap_return_all(vma, at, end))
+			keep_range(p, at, end);
 		return;
 	}
-	for (; fl_filemap_unwritten(p, &at, end, &stop); at = stop)
-		give(file, fl_vma_at(&p->mm, at), at, stop);
+	for (; ok && fl_filemap_unwritten(p, &at, end, &stop); at = stop)
+		ok = give(file, fl_vma_at(&p->mm, at), at, stop, &got);
+	if (!ok)
+		keep_range(p, got, end);
 }
 
 void fl_filemap_return(struct fl_file *file)
@@ -199,19 +247,11 @@ void fl_filemap_forget(struct fl_file *file)
 	struct fl_vma *vma;
 
 	fl_for_each_vma(&p->mm, vma)
-	{
-		u64 at = vma->start, stop;
-
-		if (!fl_is_filemap(vma) || vma->dev != file->dev || vma->ino != file->ino)
-			continue;
-		for (; fl_filemap_unwritten(p, &at, vma->end, &stop); at = stop) {
-			p->host->ops->discard(p->host, at, (stop - at) >> FL_PAGE_SHIFT);
-			fl_pager_forget(p, at, stop);
-		}
-	}
+		if (fl_is_filemap(vma) && vma->dev == file->dev && vma->ino == file->ino)
+			keep_range(p, vma->start, vma->end);
 }
 
-void fl_filemap_unreadable(struct fl_pager *p, u64 va)
+bool fl_filemap_unreadable(struct fl_pager *p, u64 va, bool must)
 {
 	struct fl_vma *vma = fl_vma_at(&p->mm, va);
 	struct fl_file *file = fl_file_find(p, vma->dev, vma->ino);
@@ -223,7 +263,11 @@ void fl_filemap_unreadable(struct fl_pager *p, u64 va)
 		stop = va + FL_PAGE_SIZE;
 	else
 		fl_filemap_unwritten(p, &va, stop, &stop);
-	give(file, vma, va, stop);
+	if (give(file, vma, va, stop, &stop) || stop > va)
+		return true;
+	if (must)
+		p->dead(p, "a page of a file mapping cannot be read, and the kernel will not have it: it is sealed (mseal), or there are too many mappings (vm.max_map_count)");
+	return false;
 }
 
 enum fl_why fl_filemap_manage(struct fl_file *file, int fd, u64 start, u64 end, bool noreserve)
@@ -236,6 +280,8 @@ enum fl_why fl_filemap_manage(struct fl_file *file, int fd, u64 start, u64 end, 
 	v.pgoff += (start - v.start) >> FL_PAGE_SHIFT;
 	v.start = start;
 	v.end = end;
+	v.dev = file->dev; /* what the number stood for when the mirror was told may be another */
+	v.ino = file->ino;
 	v.owner = FL_OWNER_MANAGED;
 	v.why = 0;
 	v.flags |= noreserve ? FL_VM_NORESERVE : 0;
@@ -249,8 +295,7 @@ enum fl_why fl_filemap_manage(struct fl_file *file, int fd, u64 start, u64 end, 
 		return 0;
 	}
 	if (!fl_is_err(r))
-		fl_syscall(SYS_mmap, start, end - start, prot_of(&v), flags, fd,
-			v.pgoff << FL_PAGE_SHIFT);
+		move_there(file, &v, start, end);
 	return FL_WHY_NO_ROOM;
 }
 

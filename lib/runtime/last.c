@@ -63,8 +63,8 @@ u64 fl_runtime_look(void)
 	if (!__atomic_load_n(&fl.first_left, __ATOMIC_ACQUIRE))
 		return 0;
 	fl_lock(&fl.pager.lock);
-	/* this thread, the handler, and the zombie */
-	if (count_threads() == 3)
+	/* our threads, this one among them, and the zombie */
+	if (count_threads() == fl.pager.machine.self->helpers + 1)
 		fl_syscall(SYS_exit_group, fl.first_status);
 	if (fl_task_is_zombie((u32)fl_syscall(SYS_getpid)))
 		forget_first(&fl.pager, (u32)fl_syscall(SYS_getpid));

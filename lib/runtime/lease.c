@@ -3,23 +3,26 @@
  *
  * A read lease (fcntl(2), F_SETLEASE) is given only while nobody has the file open for writing, and
  * whoever then opens it so, or truncates it, waits until we have let go: by then all that was never
- * written is the kernel's, and follows the file. The kernel tells by a signal to the handler's
- * thread alone, which has all signals blocked and takes it from a signalfd. A signalfd also takes
- * what was sent to the process as a whole, so it is one that no program uses: glibc keeps it to
- * itself, and sends it to threads (pthread_cancel).
+ * written is the kernel's, and follows the file. The kernel tells by a signal to a thread of its own,
+ * which has all signals blocked and waits for this one, also when it is asked for something. What was
+ * sent to the process as a whole would be taken, too, so it is a signal that no program uses: glibc keeps
+ * it to itself, and sends it to threads (pthread_cancel).
  *
  * The descriptors are in the table of that thread: the program cannot see or close them, and its
- * record locks are not lost when they are closed.
+ * record locks are not lost when they are closed. To open a file may take as long as somebody likes who
+ * is asked for permission (fanotify(7)), and who may be of this very process: so no fault waits for this
+ * thread, and nobody longer than PATIENCE_NS.
  */
 #include "runtime/filemap.h"
 #include "arch/x86_64/syscall.h"
+#include "arch/x86_64/thread.h"
 #include "base/log.h"
+#include "machine/handoff.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <signal.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -32,13 +35,14 @@
 #define NOEXEC	     8 /* ST_NOEXEC of statvfs(3) */
 #define FILES_MAX    256u /* at once: they are in a list that every fault on one goes through */
 
-struct fl_lease_request {
-	struct fl_lease_request *next;
+#define PATIENCE_NS  2000000000u
+
+struct request {
+	struct fl_ask ask; /* the first */
 	u32 tid;	/* the thread whose descriptor it is */
-	int fd;		/* -1: renew all */
+	int fd;
 	u64 dev, ino;
 	enum fl_why why;
-	u32 done;	/* futex */
 };
 
 /* Does every change of a file go through this kernel, by an open(2) or truncate(2) of it? Not with
@@ -64,18 +68,8 @@ static bool is_local(u64 type)
 	}
 }
 
-static bool have_signals(struct fl_handler *h)
-{
-	u64 mask = 1ull << (LEASE_SIGNAL - 1);
-
-	if (h->signal_fd < 0)
-		h->signal_fd = (int)fl_syscall(SYS_signalfd4, -1, &mask, sizeof(mask),
-			SFD_CLOEXEC | SFD_NONBLOCK);
-	return h->signal_fd >= 0;
-}
-
 /* Opens the file once more, for itself, with a lease. Fills in what is known of it. */
-static enum fl_why open_leased(struct fl_handler *h, const char *path, struct fl_file *file)
+static enum fl_why open_leased(const char *path, struct fl_file *file)
 {
 	struct f_owner_ex owner = {F_OWNER_TID, (pid_t)fl_gettid()};
 	struct statfs fs;
@@ -93,7 +87,7 @@ static enum fl_why open_leased(struct fl_handler *h, const char *path, struct fl
 	if (fs.f_type == TMPFS_MAGIC && !st.st_nlink)
 		goto out;
 	/* the owner first, or the signal would go to the program */
-	if (!have_signals(h) || fl_syscall(SYS_fcntl, fd, F_SETOWN_EX, &owner) < 0 ||
+	if (fl_syscall(SYS_fcntl, fd, F_SETOWN_EX, &owner) < 0 ||
 		fl_syscall(SYS_fcntl, fd, F_SETSIG, LEASE_SIGNAL) < 0)
 		goto out;
 	r = fl_syscall(SYS_fcntl, fd, F_SETLEASE, F_RDLCK);
@@ -119,14 +113,15 @@ static bool too_many(const struct fl_pager *p)
 	return n >= FILES_MAX;
 }
 
-static void take(struct fl_handler *h, struct fl_lease_request *rq)
+static void take(struct fl_ask *a)
 {
+	struct request *rq = (struct request *)a;
 	struct fl_file new = {.dev = rq->dev, .ino = rq->ino, .lease = -1}, *file;
-	struct fl_pager *p = h->pager;
+	struct fl_pager *p = &fl.pager;
 	char path[64];
 
 	fl_format(path, sizeof(path), "/proc/self/task/%u/fd/%d", rq->tid, rq->fd);
-	rq->why = open_leased(h, path, &new);
+	rq->why = open_leased(path, &new);
 	fl_lock(&p->lock);
 	file = fl_file_find(p, rq->dev, rq->ino);
 	if (!rq->why && !file && too_many(p)) {
@@ -146,15 +141,16 @@ static void take(struct fl_handler *h, struct fl_lease_request *rq)
 	} else if (!rq->why) { /* another thread was first */
 		fl_syscall(SYS_close, new.lease);
 	}
-	if (!rq->why)
+	if (!rq->why && !a->forsaken)
 		file->asked++;
-	fl_unlock(&p->lock);
+	else if (!rq->why)
+		fl_filemap_forget_unused();
 }
 
 /* What is mapped of a file is as old as the last lease: somebody may have written in between. */
-static void renew(struct fl_handler *h)
+static void renew(struct fl_ask *a)
 {
-	struct fl_pager *p = h->pager;
+	struct fl_pager *p = &fl.pager;
 	char path[64];
 
 	fl_lock(&p->lock);
@@ -166,8 +162,13 @@ static void renew(struct fl_handler *h)
 		fl_format(path, sizeof(path), "/proc/self/map_files/%lx-%lx", file->twin,
 			file->twin + ((file->hi - file->lo) << FL_PAGE_SHIFT));
 		fl_unlock(&p->lock);
-		open_leased(h, path, &new);
+		open_leased(path, &new);
 		fl_lock(&p->lock);
+		if (a->forsaken) { /* and the file may be gone */
+			if (new.lease >= 0)
+				fl_syscall(SYS_close, new.lease);
+			return;
+		}
 		file->lease = new.lease;
 		file->pages = new.pages;
 		if (file->lease >= 0)
@@ -175,7 +176,6 @@ static void renew(struct fl_handler *h)
 		else
 			fl_filemap_return(file);
 	}
-	fl_unlock(&p->lock);
 }
 
 /* Leases that somebody waits for. Lock held. */
@@ -204,91 +204,114 @@ static void close_dropped(struct fl_pager *p)
 	}
 }
 
-void fl_lease_serve(struct fl_handler *h)
+static void serve(struct fl_pager *p)
 {
-	struct fl_pager *p = h->pager;
-	struct signalfd_siginfo info;
-	struct fl_lease_request *rq;
-	u64 times;
-
-	if (h->stop_fd >= 0)
-		fl_syscall(SYS_read, h->stop_fd, &times, sizeof(times));
-	while (h->signal_fd >= 0 && fl_syscall(SYS_read, h->signal_fd, &info, sizeof(info)) > 0)
-		;
 	fl_lock(&p->lock);
-	while ((rq = fl.lease_requests)) {
-		fl.lease_requests = rq->next;
-		fl_unlock(&p->lock);
-		if (rq->fd < 0)
-			renew(h);
-		else
-			take(h, rq);
-		__atomic_store_n(&rq->done, 1, __ATOMIC_RELEASE);
-		fl_futex_wake(&rq->done, 1, false);
-		fl_lock(&p->lock);
-	}
+	fl_asks_serve(&fl.lease_asks);
 	close_dropped(p);
 	give_up_broken(p);
 	fl_unlock(&p->lock);
 }
 
-static void call_handler(void)
+static void run(void *pager)
 {
-	u64 one = 1;
+	u64 set = 1ull << (LEASE_SIGNAL - 1);
 
-	fl_syscall(SYS_write, fl.handler.stop_fd, &one, sizeof(one));
+	fl_fd_private(fl.fd_base, fl.uffd.fd);
+	while (!__atomic_load_n(&fl.handler.stop, __ATOMIC_SEQ_CST)) {
+		serve(pager);
+		fl_syscall(SYS_rt_sigtimedwait, &set, NULL, NULL, sizeof(set));
+	}
 }
 
-/* Lock held, and let go. */
-static void ask(struct fl_lease_request *rq)
+long fl_lease_call(void)
 {
-	rq->next = fl.lease_requests;
-	fl.lease_requests = rq;
-	fl_unlock(&fl.pager.lock);
-	call_handler();
-	while (!__atomic_load_n(&rq->done, __ATOMIC_ACQUIRE))
-		fl_futex_wait(&rq->done, 0, 0, false);
+	return fl_syscall(SYS_tgkill, fl.pid, fl.lease_tid, LEASE_SIGNAL);
+}
+
+/* Lock held. */
+static bool have_thread(void)
+{
+	long r;
+
+	if (fl.lease_tid)
+		return true;
+	if (!fl.lease_stack)
+		fl.lease_stack = fl_arena_alloc(&fl.arena, FL_THREAD_STACK);
+	if (!fl.lease_stack)
+		return false;
+	fl_follow_restore(&fl.handler.follow); /* it would inherit a narrowed affinity */
+	r = fl_thread_start(fl.lease_stack, run, &fl.pager, "fl-lease");
+	if (r < 0)
+		return false;
+	fl.lease_tid = (u32)r;
+	fl.pager.machine.self->helpers++;
+	return true;
 }
 
 enum fl_why fl_lease_take(int fd, u64 dev, u64 ino)
 {
-	struct fl_lease_request rq = {.tid = fl_gettid(), .fd = fd, .dev = dev, .ino = ino};
+	struct fl_pager *p = &fl.pager;
+	struct request *rq;
 	struct fl_file *file;
 	struct statfs fs;
+	enum fl_why why = FL_WHY_NO_LEASE;
 
-	/* the number by which the handler is called is the parent's, or this is no process of ours
-	 * but one that borrows its memory */
-	if (fl.handler.stop_fd < 0 || fl_is_borrowed())
-		return FL_WHY_NO_LEASE;
-	/* before it is opened: that could wait for a server, maybe a thread of this process */
+	if (fl_is_borrowed())
+		return why;
+	/* before it is opened: that could wait for a server */
 	if (fl_syscall(SYS_fstatfs, fd, &fs) < 0 || !is_local((u64)fs.f_type))
 		return FL_WHY_FILE_SYSTEM;
-	fl_lock(&fl.pager.lock);
-	file = fl_file_find(&fl.pager, dev, ino);
+	fl_lock(&p->lock);
+	file = fl_file_find(p, dev, ino);
 	if (file && file->lease >= 0) {
 		file->asked++;
-		fl_unlock(&fl.pager.lock);
+		fl_unlock(&p->lock);
 		return 0;
 	}
-	ask(&rq);
-	return rq.why;
+	rq = have_thread() ? (struct request *)fl_ask_new(sizeof(*rq), take) : NULL;
+	if (rq) {
+		rq->tid = fl_gettid();
+		rq->fd = fd;
+		rq->dev = dev;
+		rq->ino = ino;
+		if (fl_ask(&fl.lease_asks, &rq->ask, fl_lease_call, PATIENCE_NS)) {
+			why = rq->why;
+			fl_ask_free(&rq->ask);
+		}
+	}
+	fl_unlock(&p->lock);
+	return why;
 }
 
 void fl_lease_renew(void)
 {
-	struct fl_lease_request rq = {.fd = -1};
 	struct fl_pager *p = &fl.pager;
+	struct fl_ask *a;
 
 	fl_lock(&p->lock);
-	if (!p->files) {
-		fl_unlock(&p->lock);
-	} else if (fl.handler.stop_fd < 0) {
-		for (struct fl_file *file = p->files; file; file = file->next)
+	a = p->files && have_thread() ? fl_ask_new(sizeof(*a), renew) : NULL;
+	if (a && fl_ask(&fl.lease_asks, a, fl_lease_call, PATIENCE_NS))
+		fl_ask_free(a);
+	for (struct fl_file *file = p->files; file; file = file->next)
+		if (file->lease < 0)
 			fl_filemap_return(file);
-		fl_unlock(&p->lock);
-	} else {
-		ask(&rq);
-	}
+	fl_unlock(&p->lock);
+}
+
+static void close_now(struct fl_ask *a)
+{
+	(void)a;
+	fl_lock(&fl.pager.lock);
+	close_dropped(&fl.pager);
+}
+
+void fl_lease_wait(void)
+{
+	struct fl_ask *a = fl_ask_new(sizeof(*a), close_now);
+
+	if (a && fl_ask(&fl.lease_asks, a, fl_lease_call, PATIENCE_NS))
+		fl_ask_free(a);
 }
 
 void fl_lease_lost(void)
@@ -304,7 +327,8 @@ void fl_lease_lost(void)
 		file->lease = -1;
 		file->asked = 0;
 	}
-	fl.lease_requests = NULL;
+	fl.lease_asks.first = NULL;
+	fl.lease_tid = 0;
 }
 
 void fl_lease_drop(struct fl_file *file)
@@ -323,5 +347,5 @@ void fl_lease_drop(struct fl_file *file)
 	}
 	file->next = fl.dropped_files;
 	fl.dropped_files = file;
-	call_handler();
+	fl_lease_call();
 }

@@ -38,7 +38,8 @@ static void wait_until_alone(void)
 {
 	static const struct timespec look = {0, LOOK_NS};
 
-	while (!is_gone(fl.handler_tid) || !is_gone(fl.kswapd_tid))
+	while (!is_gone(fl.handler_tid) || !is_gone(fl.kswapd_tid) ||
+		!is_gone(fl.lease_tid))
 		fl_syscall(SYS_nanosleep, &look, NULL);
 	for (u32 i = 0; i < LOOKS && fl_nr_tasks() > 1; i++)
 		fl_syscall(SYS_nanosleep, &look, NULL);
@@ -70,6 +71,8 @@ bool fl_threads_end(struct fl_pause *pause)
 	__atomic_store_n(&fl.handler.stop, 1, __ATOMIC_SEQ_CST);
 	fl_syscall(SYS_write, fl.handler.stop_fd, &one, sizeof(one));
 	fl_proc_ring(p->machine.self);
+	if (fl.lease_tid)
+		fl_lease_call();
 	fl_unlock(&p->lock);
 	wait_until_alone();
 	fl_lock(&p->lock);

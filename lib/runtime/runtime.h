@@ -10,6 +10,7 @@
 #include "fault/handler.h"
 #include "fault/uffd.h"
 #include "pager/pager.h"
+#include "runtime/ask.h"
 
 #define FL_MAX_INTERNAL (32 + FL_NR_SHMEM)
 #define FL_LIBRARIES_MAX 4096 /* bytes of $LD_PRELOAD */
@@ -41,14 +42,14 @@ struct fl_runtime {
 	bool first_left;		/* its first thread has called exit(2) */
 	int first_status;
 	u64 look_ns;			/* when to look next whether any is left */
-	void *handler_stack, *kswapd_stack;
-	u32 handler_tid, kswapd_tid;	/* 0: none */
+	void *handler_stack, *kswapd_stack, *lease_stack;
+	u32 handler_tid, kswapd_tid, lease_tid;	/* 0: none */
+	struct fl_asks handler_asks, lease_asks;
 	u64 pool_bytes;
 	struct fl_range internal[FL_MAX_INTERNAL]; /* our own mappings */
 	u32 nr_internal;
 	u64 twin_area;			/* where files are mapped to be read; 0: not yet */
-	struct fl_file *dropped_files;	/* whose descriptors the handler is to close */
-	struct fl_lease_request *lease_requests;
+	struct fl_file *dropped_files;	/* whose descriptors the thread of leases is to close */
 	struct fl_machine_view child_view; /* between the two halves of a fork */
 };
 

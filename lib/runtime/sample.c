@@ -8,7 +8,7 @@
  * With it what else a process says of itself and may change at any time: its
  * name, and how many threads it has.
  */
-#include "runtime/runtime.h"
+#include "runtime/kfault.h"
 #include "arch/x86_64/entry.h"
 #include "base/procfs.h"
 
@@ -79,6 +79,7 @@ void fl_sample(struct fl_handler *h)
 	u64 ours = (u64)p->machine.self->held * FL_PAGE_SIZE;
 
 	h->sampled_ns = fl_now_ns();
+	fl_kfault_drain();
 	fl_proc_unmanaged(p->machine.t, p->machine.self, anon > ours ? anon - ours : 0);
 	s->bookkeeping_bytes = bookkeeping_bytes();
 	s->bookkeeping_peak_bytes = fl_max(s->bookkeeping_peak_bytes, s->bookkeeping_bytes);

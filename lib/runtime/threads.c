@@ -1,5 +1,5 @@
 /* The handler's thread, and kswapd's: made when it first has something to do. */
-#include "runtime/filemap.h"
+#include "runtime/kfault.h"
 #include "arch/x86_64/syscall.h"
 #include "arch/x86_64/thread.h"
 #include "machine/handoff.h"
@@ -32,7 +32,7 @@ int fl_start_handler_thread(void)
 {
 	long r;
 
-	fl.handler.signal_fd = -1;
+	fl.handler.kfault_fd = -1;
 	r = fl_thread_start(fl.handler_stack, handler, &fl.handler, "fl-fault");
 	fl.handler_tid = r < 0 ? 0 : (u32)r;
 	fl.kswapd_tid = 0; /* there is none yet */
@@ -62,7 +62,7 @@ int fl_start_handler(void)
 	h->client_fd = -1;
 	h->stop = 0;
 	h->stop_fd = make_stop_fd();
-	h->leases = fl_lease_serve;
+	h->serve = fl_kfault_serve;
 	h->sample = fl_sample;
 	h->faults_since_sample = 0;
 	/* threads other than this one are not inherited by a child */
@@ -112,7 +112,7 @@ static void start_kswapd(struct fl_pager *p)
 		fl_syscall(SYS_nanosleep, &pause, NULL);
 	}
 	fl.kswapd_tid = (u32)r;
-	p->machine.self->helpers = 2;
+	p->machine.self->helpers++;
 }
 
 void fl_kick_kswapd(struct fl_pager *p)

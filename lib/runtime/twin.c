@@ -74,6 +74,15 @@ static bool can_return(u64 twin)
 	return known == YES;
 }
 
+bool fl_is_mapped(const struct fl_file *file, u64 start)
+{
+	struct fl_vma v;
+
+	/* the list may have another device than stat(2), so the number must do */
+	return (!fl.had_threads && !fl.mm_shared) ||
+		(fl_map_at(start, &v) == 0 && v.ino == file->ino);
+}
+
 bool fl_twin_cover(struct fl_file *file, int fd, u64 lo, u64 hi)
 {
 	struct fl_file old = *file;
@@ -91,7 +100,7 @@ bool fl_twin_cover(struct fl_file *file, int fd, u64 lo, u64 hi)
 		return false;
 	if (fl_is_err(fl_syscall(SYS_mmap, at, bytes, PROT_READ,
 		    MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, lo << FL_PAGE_SHIFT)) ||
-		!can_return(at)) {
+		!fl_is_mapped(file, at) || !can_return(at)) {
 		release(at, bytes);
 		return false;
 	}

@@ -133,7 +133,7 @@ read -r -a stat <"$tmp/managed.1.stat"
 json_true "start_brk as the kernel has it" 'int(o["fields"]["start_brk"]["value"], 16) == kernel' \
 	"kernel=${stat[46]}"
 json_true "who uses it" 'o["fields"]["mm_users"]["value"] == 1 <
-	o["fields"]["mm_count"]["value"] <= 3 and o["fields"]["owner"]["value"] == pid and
+	o["fields"]["mm_count"]["value"] <= 4 and o["fields"]["owner"]["value"] == pid and
 	o["fields"]["exe_file"]["value"].endswith("/mm-stages")' "pid=$pid"
 json_true "the parts of MM_ANONPAGES" '(lambda f: f("MM_ANONPAGES") ==
 	f("mapped") + f("soft") + f("swapin") + f("unmanaged"))(lambda n: o["fields"][n]["value"])'
