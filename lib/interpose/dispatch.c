@@ -156,6 +156,20 @@ bool fl_any_managed(u64 start, u64 end)
 	return false;
 }
 
+bool fl_look_at(u64 start, u64 end)
+{
+	struct fl_vma *v;
+
+	/* what it has grown by below may stay when this goes */
+	fl_for_each_vma_range(&fl.pager.mm, v, start, end)
+		if (v->flags & FL_VM_GROWSDOWN) {
+			fl_resync_stacks();
+			break;
+		}
+	fl_pager_see_writes(&fl.pager, start, end);
+	return fl_vma_prealloc(&fl.pager.mm, FL_VMA_MAX_NODES) == 0;
+}
+
 u64 fl_first_hole(u64 start, u64 end)
 {
 	while (start < end) {

@@ -54,6 +54,10 @@ static inline enum fl_action fl_done(struct fl_call *c, long ret)
 	return FL_DONE;
 }
 
+/* Before what is mapped in a range changes, or goes: what the mirror must see of it, as long as it can be
+ * seen. Lock held; room for one operation. False: out of memory. */
+bool fl_look_at(u64 start, u64 end);
+
 /* The mm lock, with room for one operation on VMAs. False: out of memory. */
 static inline bool fl_enter(void)
 {
@@ -71,8 +75,10 @@ static inline bool fl_enter_range(u64 start, u64 end)
 {
 	if (!fl_enter())
 		return false;
-	fl_pager_see_writes(&fl.pager, start, end);
-	return true;
+	if (fl_look_at(start, end))
+		return true;
+	fl_unlock(&fl.pager.lock);
+	return false;
 }
 
 static inline void fl_leave(void)

@@ -98,8 +98,11 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 		fl_kfault_start();
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
-	if (flags & MAP_FIXED)
-		fl_pager_see_writes(&fl.pager, c->a[0], c->a[0] + fl_page_up(c->a[1]));
+	if ((flags & MAP_FIXED) && !fl_look_at(c->a[0], c->a[0] + fl_page_up(c->a[1]))) {
+		fl_filemap_answered(&ask);
+		fl_leave();
+		return fl_done(c, -ENOMEM);
+	}
 	if (ours || shared || ask.leased) /* populated once it is registered, through faults of ours */
 		k.a[3] &= ~(u64)MAP_POPULATE;
 	ret = fl_place_mmap(&k);

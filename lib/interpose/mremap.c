@@ -278,6 +278,14 @@ enum fl_action fl_hook_mremap(struct fl_call *c)
 
 	if (!fl_enter_range(c->a[0], c->a[0] + fl_page_up(c->a[1])))
 		return fl_done(c, -ENOMEM);
+	/* it may have been filled since, by memory that grows downwards */
+	if (fl_first_hole(c->a[0], c->a[0] + fl_page_up(c->a[1])) < c->a[0] + fl_page_up(c->a[1])) {
+		fl_resync_stacks();
+		if (fl_vma_prealloc(&fl.pager.mm, FL_VMA_MAX_NODES) < 0) {
+			fl_leave();
+			return fl_done(c, -ENOMEM);
+		}
+	}
 	if (c->a[3] & MREMAP_FIXED)
 		fl_pager_see_writes(&fl.pager, c->a[4], c->a[4] + fl_page_up(c->a[2]));
 	ret = fl_mremap_is_several(c) ? -EFAULT :

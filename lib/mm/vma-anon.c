@@ -56,7 +56,7 @@ void fl_mm_inherited(struct fl_mm *mm)
 	fl_for_each_vma(mm, vma) {
 		if (!vma->anon)
 			continue;
-		vma->anon = ++mm->last_anon;
-		vma->inherited = true;
+		vma->inherited = !(vma->flags & FL_VM_WIPEONFORK);
+		vma->anon = vma->inherited ? ++mm->last_anon : 0;
 	}
 }

@@ -123,7 +123,7 @@ static void adopt_heap(struct fl_vma *v)
 	if (fl_uffd_register(&fl.uffd, v->start, v->end, true) < 0)
 		return;
 	v->owner = FL_OWNER_MANAGED;
-	v->flags |= FL_VM_HEAP;
+	v->flags |= FL_VM_HEAP | FL_VM_ACCOUNT;
 	fl_vma_written(&p->mm, fl_mm_map(&p->mm, v));
 	p->mm.start_brk = v->start;
 	for (u64 va = v->start; va < v->end; va += FL_PAGE_SIZE)

@@ -125,8 +125,14 @@ static void op_futex(struct worker *w, const struct op *op)
 	struct span s = draw_span(w, 4);
 	char *at = s.at + draw(w, PAGE / 4) * 4 + (draw(w, 12) ? 0 : 2);
 
+	struct iovec local = {w->scratch, 1}, remote = {s.at, 1};
+	int kind = (int)op->arg;
+
+	/* of memory that may only be executed the page is found if it is mapped just now, or not */
+	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != 1)
+		kind |= FUTEX_PRIVATE_FLAG;
 	note_addr(w, at);
-	note_result(w, syscall(SYS_futex, at, (int)op->arg, 0x12345678, NULL, at + 64, 0));
+	note_result(w, syscall(SYS_futex, at, kind, 0x12345678, NULL, at + 64, 0));
 }
 
 /* Calls that read or write something small at an address. */

@@ -6,6 +6,9 @@
 #ifndef MREMAP_DONTUNMAP
 #define MREMAP_DONTUNMAP 4
 #endif
+#ifndef MADV_COLD
+#define MADV_COLD 20
+#endif
 #ifndef SHM_EXEC
 #define SHM_EXEC 0100000
 #endif
@@ -43,7 +46,11 @@ enum remap {
 	NEW_MISALIGNED,
 };
 
-/* Some kinds take only what is one VMA: mostly it is one page, or what was just mapped. */
+/*
+ * Some kinds take only what is one VMA. Whether the kernel has made one of what lies side by side depends
+ * on who was first to write to each, and on what lay beside it where it came from, which is no matter of
+ * the arena. So it is one page, or what was just mapped.
+ */
 static bool needs_one(long kind)
 {
 	return kind == GROW || kind == GROW_OR_MOVE || kind == MOVE_SIZE || kind == KEEP ||
@@ -65,6 +72,58 @@ static void make_one(struct worker *w, struct span *s)
 	}
 }
 
+/*
+ * Pieces side by side, mapped in any order and of any protection at first, each of them read, written,
+ * both, or not touched, with nothing beside them. Then all are alike; which of them are one is for the
+ * kernel to say.
+ */
+static void op_borders(struct worker *w, const struct op *op)
+{
+	struct span s = draw_arena(w, 1), around;
+	size_t n = 2 + draw(w, 4), pages = 1 + draw(w, 8), more = op->arg & MREMAP_DONTUNMAP ? 0 : draw(w, 4);
+	bool mapped[6] = {false};
+	char *to = draw_arena(w, 1).at, *p;
+	uint64_t sum;
+	int k;
+
+	s.bytes = n * pages * PAGE;
+	around = span_of(s.at - PAGE, s.bytes + 2 * PAGE);
+	if (s.at == w->arena || s.at + s.bytes + PAGE > w->arena + ARENA_PAGES * PAGE ||
+		to + s.bytes + more * PAGE > w->arena + ARENA_PAGES * PAGE)
+		return;
+	note_span(w, s);
+	note_result(w, munmap(around.at, around.bytes));
+	for (size_t left = n; left;) {
+		size_t i = draw(w, n), how = draw(w, 6);
+		struct span piece = span_of(s.at + i * pages * PAGE, pages * PAGE);
+
+		if (mapped[i])
+			continue;
+		mapped[i] = true;
+		left--;
+		note(w, " %zu as %zu", i, how);
+		p = mmap(piece.at, piece.bytes, how ? RW : PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+		CHECK(p == piece.at, "mmap");
+		if (how < 4 && how != 1) /* not touched: 4, 5 */
+			guarded_sum(w, p + draw(w, pages) * PAGE, PAGE, &sum);
+		if (how == 1 || how == 2)
+			guarded_fill(w, p, piece.bytes, w->op << 20);
+		if (how == 2)
+			madvise(p, piece.bytes, MADV_COLD);
+	}
+	note_result(w, mprotect(s.at, s.bytes, RW));
+	if (draw(w, 2))
+		note(w, " filled %zu", guarded_fill(w, s.at, s.bytes, w->op << 20));
+	k = draw_region(w);
+	note(w, " %zu more flags %#lx to ", more, op->arg);
+	note_addr(w, to);
+	p = mremap(s.at, s.bytes, s.bytes + more * PAGE, (int)op->arg, to);
+	if (p != MAP_FAILED && (p < w->arena || p >= w->arena + ARENA_PAGES * PAGE))
+		region_set(w, k, p, s.bytes + more * PAGE);
+	note_pointer(w, p);
+	note_bytes(w, p == MAP_FAILED ? s : span_of(p, s.bytes));
+}
+
 static void op_mremap(struct worker *w, const struct op *op)
 {
 	struct span s = draw_arena(w, op->arg == MOVE || op->arg == MOVE_SIZE ? 160 : 48);
@@ -75,7 +134,7 @@ static void op_mremap(struct worker *w, const struct op *op)
 	char *at = to.at, *p;
 	bool odd = !draw(w, 24);
 
-	if (needs_one(op->arg) && draw(w, 2))
+	if (needs_one(op->arg))
 		make_one(w, &s);
 	bytes = s.bytes;
 	less = draw(w, bytes / PAGE + 1) * PAGE;
@@ -222,6 +281,10 @@ const struct op unmap_ops[] = {
 	{"mremap new size 0", op_mremap, 2, NEW_ZERO},
 	{"mremap too large", op_mremap, 2, NEW_HUGE},
 	{"mremap misaligned", op_mremap, 2, NEW_MISALIGNED},
+	{"mremap over borders", op_borders, 10, MREMAP_MAYMOVE},
+	{"mremap over borders in place", op_borders, 5, 0},
+	{"mremap over borders FIXED", op_borders, 5, MREMAP_MAYMOVE | MREMAP_FIXED},
+	{"mremap over borders DONTUNMAP", op_borders, 5, MREMAP_MAYMOVE | MREMAP_DONTUNMAP},
 	{"mremap region into arena", op_fetch, 10, MREMAP_MAYMOVE | MREMAP_FIXED},
 	{"mremap region DONTUNMAP", op_fetch, 4, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP},
 	{"shmat", op_shmat, 3, 0},
