@@ -1,15 +1,17 @@
 """What the rows of ./dev bench share: where things are, and running a command.
 
-A row has, once prepare(tmp) has run,
+A row has, once prepare(bench) has run,
 
     figures     what one run gives: a list of Figure
     variants    a dictionary whose keys name the ways to run it, "native" the first
 
 and run(variant), which gives a list with a number for each figure. needs() gives a
-sentence if the row cannot be measured here.
+sentence if the row cannot be measured here, more(values) further variants in the light of
+what was measured, entries(values) what is reported.
 """
 import collections
 import os
+import statistics
 import subprocess
 import sys
 
@@ -17,24 +19,52 @@ TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 BUILD = os.path.abspath(os.environ.get("FL_BUILD", os.path.join(TOP, "build")))
 TOOL = os.path.join(BUILD, "tools", "faultline")
 LIBRARY = os.path.join(BUILD, "lib", "libfaultline.so")
-TOUCH = os.path.join(BUILD, "bench", "touch")
+MICRO = os.path.join(BUILD, "bench", "micro")
 FORK = os.path.join(BUILD, "bench", "fork")
 SAMPLER = os.path.join(BUILD, "tests", "programs", "rss-sampler")
-BUILT = (TOOL, LIBRARY, TOUCH, FORK, SAMPLER)
+BUILT = (TOOL, LIBRARY, MICRO, FORK, SAMPLER)
 
 LIMIT_S = 120  # a run that takes longer is killed, and the row says so
 LEAST_KIB = 8192
 
 Figure = collections.namedtuple("Figure", "what unit digits")
 
+# What all rows share of one run of the bench: a directory on the disk that is swapped to, the
+# sides (sides.py), the sizes asked for in percent (None: all), MiB and seconds of a workload.
+Bench = collections.namedtuple("Bench", "tmp sides percents mib seconds")
+
 
 class TooLong(Exception):
-    pass
+    """Killed after LIMIT_S."""
+
+
+class OutOfMemory(Exception):
+    """Killed by the kernel, because its cgroup had no memory that could be taken away."""
+
+
+def spread(values):
+    """Of a variant; one that gave none is a dictionary that says why."""
+    if isinstance(values, dict):
+        return values
+    return {"median": statistics.median(values), "min": min(values), "max": max(values), "values": values}
 
 
 class Row:
     def needs(self):
         return None
+
+    def more(self, values):
+        return []
+
+    def entries(self, name, values):
+        """A dictionary for each figure, from the lists of numbers that the runs of a variant gave."""
+        return [{"name": name, "what": f.what, "unit": f.unit, "digits": f.digits,
+                 "variants": {v: spread(nth(runs, i)) for v, runs in values.items()}}
+                for i, f in enumerate(self.figures)]
+
+
+def nth(runs, i):
+    return runs if isinstance(runs, dict) else [run[i] for run in runs]
 
 
 def say(text):

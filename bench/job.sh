@@ -1,6 +1,7 @@
 #!/bin/bash
-# One of the jobs of tests/programs/real for ./dev bench: only the program
-# under test is timed, not what the job does around it.
+# One of the jobs of tests/programs/real or bench/jobs for ./dev bench: only the program
+# under test is timed, not what the job does around it. A job that times something else
+# writes microseconds to $here/time_us.
 #
 #	bench/job.sh NAME needs
 #	bench/job.sh NAME prepare			makes its input here
@@ -17,8 +18,10 @@ quick=yes
 . "$FL_TOP/tests/programs/real/common.sh"
 name=$1 what=$2 here=$PWD
 shift 2
+jobs=$FL_TOP/bench/jobs
+[ -e "$jobs/$name.sh" ] || jobs=$FL_TOP/tests/programs/real
 # shellcheck source=/dev/null
-. "$FL_TOP/tests/programs/real/$name.sh"
+. "$jobs/$name.sh"
 
 case $what in
 needs)

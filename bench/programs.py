@@ -1,57 +1,20 @@
-"""Rows of ./dev bench with one program at a time: first touches, starts, real programs."""
+"""Rows of ./dev bench with real programs: the jobs of tests/programs, and bench/jobs."""
 import os
 import shutil
 import subprocess
-import time
 
-from common import LEAST_KIB, LIBRARY, TOP, TOUCH, Figure, Row, call, under
+from common import LEAST_KIB, TOP, Figure, call
+from compared import Compared, Variant, ran_out
+from sides import AGAINST, NATIVE, NO_LIMIT
 
 JOB = os.path.join(TOP, "bench", "job.sh")
-JOBS = ["sort", "python3", "sqlite3", "redis", "gcc", "xz", "node"]
-TOUCH_MIB = 256
-STARTS = 200
+JOBS = ["sort", "python3", "sqlite3", "redis", "gcc", "xz", "node", "java"]
+# Where the kernel kills a program at one size, it is tried at another.
+SECOND_PERCENT = {50: 75}
 
 
-class Touch(Row):
-    def __init__(self, order):
-        self.order = order
-
-    def prepare(self, tmp):
-        what = "first touch of %d MiB, %s" % (TOUCH_MIB, self.order)
-        self.figures = [Figure(what, "µs a page", 2)]
-        self.variants = {
-            "native": [],
-            "no limit": under(),
-            "--fault-around 1": under("--fault-around", "1"),
-        }
-
-    def run(self, variant):
-        return [float(call(self.variants[variant] + [TOUCH, self.order, str(TOUCH_MIB)])) / 1000]
-
-
-class Start(Row):
-    """A loop of a shell that runs natively, by the number of its starts."""
-
-    def prepare(self, tmp):
-        loop = "i=0; while [ $i -lt %d ]; do %%s /bin/true; i=$((i+1)); done" % STARTS
-        tool = " ".join(under())
-        library = "LD_PRELOAD=%s FAULTLINE=quiet" % LIBRARY
-        self.figures = [Figure("starting /bin/true", "ms a start", 2)]
-        self.variants = {
-            "native": ["sh", "-c", loop % ""],
-            "library alone": ["sh", "-c", loop % library],
-            "faultline run each": ["sh", "-c", loop % tool],
-            "from a shell under faultline run": under() + ["sh", "-c", loop % ""],
-        }
-
-    def run(self, variant):
-        start = time.monotonic()
-        call(self.variants[variant])
-        return [(time.monotonic() - start) * 1000 / STARTS]
-
-
-class Job(Row):
-    """A program of tests/programs/real."""
+class Job(Compared):
+    percents, unlimited = (100, 50), (NATIVE, NO_LIMIT)
 
     def __init__(self, name):
         self.name = name
@@ -60,20 +23,27 @@ class Job(Row):
         r = subprocess.run([JOB, self.name, "needs"], stdout=subprocess.PIPE, text=True, check=False)
         return "%s is not installed" % r.stdout.strip() if r.returncode else None
 
-    def prepare(self, tmp):
-        self.dir = os.path.join(tmp, self.name)
+    def prepare(self, bench):
+        self.dir = os.path.join(bench.tmp, self.name)
         self.input = os.path.join(self.dir, "input")
         os.makedirs(self.input)
         call([JOB, self.name, "prepare"], cwd=self.input)
-        peak_kib = int(call([JOB, self.name, "peak", self.input], cwd=self.fresh()))
-        half = max(peak_kib // 2, LEAST_KIB)
-        self.figures = [Figure("%s, peak %d MiB" % (self.name, peak_kib // 1024), "s", 2)]
+        self.peak_kib = int(call([JOB, self.name, "peak", self.input], cwd=self.fresh()))
+        self.figures = [Figure("%s, peak %d MiB" % (self.name, self.peak_kib // 1024), "s", 2)]
         self.digest = None
-        self.variants = {
-            "native": [],
-            "no limit": under(),
-            "50% of the peak": under("--ram", "%dK" % half),
-        }
+        self.choose(bench)
+
+    def more(self, values):
+        """The sizes to which a comparison moves that could not be made."""
+        wanted = []
+        for ours, theirs in AGAINST.items():
+            for percent, second in SECOND_PERCENT.items():
+                if ran_out(values.get(Variant(theirs, percent, None))):
+                    wanted += [Variant(side, second, None) for side in (theirs, ours) if side in self.sides]
+        return [v for v in wanted if v not in values]
+
+    def limit_bytes(self, percent):
+        return percent and max(self.peak_kib * percent // 100, LEAST_KIB) * 1024
 
     def fresh(self):
         d = os.path.join(self.dir, "run")
@@ -82,14 +52,14 @@ class Job(Row):
         return d
 
     def run(self, variant):
-        out = call([JOB, self.name, "run", self.input] + self.variants[variant],
-                   cwd=self.fresh(), stderr=subprocess.DEVNULL)
+        with self.sides[variant.side].limited(self.limit_bytes(variant.percent)) as prefix:
+            out = call([JOB, self.name, "run", self.input] + prefix,
+                       cwd=self.fresh(), stderr=subprocess.DEVNULL)
         us, digest = out.split()
         self.digest = self.digest or digest
         if digest != self.digest:
-            raise RuntimeError("%s, %s: another output" % (self.name, variant))
+            raise RuntimeError("another output than natively")
         return [int(us) / 1e6]
 
 
-ROWS = {"first-touch-sequential": Touch("sequential"), "first-touch-random": Touch("random"),
-        "start": Start(), **{name: Job(name) for name in JOBS}}
+ROWS = {name: Job(name) for name in JOBS}

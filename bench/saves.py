@@ -118,8 +118,8 @@ class Save(Row):
                 return "%s is not installed" % program
         return None
 
-    def prepare(self, tmp):
-        self.dir = os.path.join(tmp, "bgsave")
+    def prepare(self, bench):
+        self.dir = os.path.join(bench.tmp, "bgsave")
         os.mkdir(self.dir)
         self.keys, self.writes = (os.path.join(self.dir, f) for f in ("keys", "writes"))
         commands(self.keys, range(KEYS), 1)

@@ -19,11 +19,11 @@ def with_stats(tmp, options, job):
 
 
 class Latency(Row):
-    def prepare(self, tmp):
+    def prepare(self, bench):
         self.figures = [Figure("fork of a process with 1 GiB", "ms", 1),
                         Figure("the same, until its child has ended", "ms", 1)]
         self.job = [FORK, "latency", str(LATENCY_MIB)]
-        self.tmp = tmp
+        self.tmp = bench.tmp
         self.variants = {
             "native": lambda: call(self.job),
             "no limit": lambda: call(under() + self.job),
@@ -45,7 +45,7 @@ class Cow(Row):
     def __init__(self, order):
         self.order = order
 
-    def prepare(self, tmp):
+    def prepare(self, bench):
         self.figures = [Figure("copy of a page that a child shares, %s" % self.order, "µs a page", 2),
                         Figure("first write after the child, %s" % self.order, "µs a page", 2)]
         self.variants = {"native": [], "no limit": under()}
@@ -58,10 +58,10 @@ class Cow(Row):
 class Tree(Row):
     """MiB; the same tree by the kernel's count, and by Faultline's of its frames."""
 
-    def prepare(self, tmp):
+    def prepare(self, bench):
         what = "%d MiB, and %d children that write to %d%%" % (TREE_MIB, TREE_CHILDREN, TREE_PERCENT)
         self.job = [FORK, "tree", str(TREE_MIB), str(TREE_CHILDREN), str(TREE_PERCENT)]
-        self.tmp = tmp
+        self.tmp = bench.tmp
         self.variants = {
             "native": lambda: float(call(self.job)),
             "no limit": lambda: float(call(under() + self.job)),

@@ -36,7 +36,8 @@ static const struct argp_option options[] = {
 		"made (default: $TMPDIR or /tmp), or zram[:lz4|zstd][,size=SIZE][,charge=no], "
 		"compressed memory; both, in two options: the file below it",
 		2},
-	{"policy", OPT_KEY + 2, "NAME", 0, "Which pages leave first: second-chance", 3},
+	{"policy", OPT_KEY + 2, "NAME[,KEY=VALUE]", 0,
+		"Which pages leave first: " FL_POLICY_NAMES " (default: second-chance)", 3},
 	{"prefetch", OPT_KEY + 3, "NAME", 0,
 		"What is read from swap ahead of use: readahead or none", 4},
 	{"engine", OPT_KEY + 4, "NAME", 0, "How faults are caught: auto or uffd", 5},

@@ -10,6 +10,7 @@ void fl_config_init(struct fl_config *c)
 	memset(c, 0, sizeof(*c));
 	c->fault_around_order = 4;
 	strcpy(c->policy, "second-chance");
+	fl_policy_options_init(&c->policy_options);
 	strcpy(c->prefetch, "readahead");
 }
 
@@ -149,11 +150,15 @@ static int set_layout(struct fl_config *c, const char *v, char *why, size_t n)
 
 static int set_policy(struct fl_config *c, const char *v, char *why, size_t n)
 {
-	if (strcmp(v, "second-chance")) {
-		fl_format(why, n, "--policy %s: no such policy: use second-chance", v);
+	int r = fl_policy_options_parse(&c->policy_options, v, why, n);
+
+	if (r < 0)
+		return r;
+	if (copy_text(c->policy, sizeof(c->policy), v) < 0) {
+		fl_format(why, n, "--policy: too long: give each key once");
 		return -EINVAL;
 	}
-	return copy_text(c->policy, sizeof(c->policy), v);
+	return 0;
 }
 
 static int set_prefetch(struct fl_config *c, const char *v, char *why, size_t n)
@@ -234,6 +239,8 @@ int fl_config_parse(struct fl_config *c, const char *text, char *why, size_t n)
 			while (!strcmp(key, "swap") &&
 				(!strncmp(text + v, ",size=", 6) || !strncmp(text + v, ",charge=", 8)))
 				v += 1 + strcspn(text + v + 1, ",");
+			if (!strcmp(key, "policy"))
+				v += fl_policy_options_more(text + v);
 			if (v >= sizeof(value)) {
 				fl_format(why, n, "FAULTLINE: value of %s too long", key);
 				return -EINVAL;

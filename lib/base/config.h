@@ -7,6 +7,7 @@
 #ifndef FL_BASE_CONFIG_H
 #define FL_BASE_CONFIG_H
 
+#include "base/policy-options.h"
 #include "base/types.h"
 
 #define FL_PATH_MAX 512
@@ -44,7 +45,8 @@ struct fl_config {
 	u8 fault_around_order;	/* log2 of the pages mapped at a first touch */
 	char swap_path[FL_PATH_MAX];	/* directory or file; empty: $TMPDIR, /tmp */
 	char stats_path[FL_PATH_MAX];	/* empty: none; "-": standard error */
-	char policy[32], prefetch[32];
+	char policy[64], prefetch[32];	/* as they were given */
+	struct fl_policy_options policy_options;
 };
 
 void fl_config_init(struct fl_config *c);

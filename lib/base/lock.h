@@ -8,6 +8,7 @@
  *                                    enters a hook; nothing below ever waits
  *                                    for them: no libc in hooks and handlers
  *   FL_RANK_MM     one a process: VMAs, page table, frames, LRU, userfaultfd
+ *   FL_RANK_LIMITS tree: the limits on memory of all processes
  *   FL_RANK_PROC   tree: the process table
  *   FL_RANK_SHMEM  tree: shared anonymous memory
  *   FL_RANK_ZONE   tree: the buddy allocator and the frames' reference counts
@@ -35,6 +36,7 @@
 enum fl_rank {
 	FL_RANK_NONE,
 	FL_RANK_MM,
+	FL_RANK_LIMITS,
 	FL_RANK_PROC,
 	FL_RANK_SHMEM,
 	FL_RANK_ZONE,

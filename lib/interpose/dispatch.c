@@ -15,6 +15,7 @@ static fl_hook *hook_of(long nr)
 	case SYS_pkey_mprotect: return fl_hook_mprotect;
 	case SYS_madvise: return fl_hook_madvise;
 	case SYS_process_madvise: return fl_hook_process_madvise;
+	case SYS_mincore: return fl_hook_mincore;
 	case SYS_brk: return fl_hook_brk;
 	case SYS_clone: return fl_hook_clone;
 	case SYS_clone3: return fl_hook_clone3;
@@ -109,7 +110,7 @@ void fl_manage(u64 start, u64 end, u64 flags)
 		.start = start,
 		.end = end,
 		.pgoff = start >> FL_PAGE_SHIFT,
-		.flags = flags,
+		.flags = flags | ((flags & (FL_VM_WRITE | FL_VM_NORESERVE)) == FL_VM_WRITE ? FL_VM_ACCOUNT : 0),
 		.owner = FL_OWNER_MANAGED,
 	};
 

@@ -30,6 +30,7 @@ struct place {
 	struct place *next;
 	u64 bytes;
 	u32 tid;
+	bool lowered; /* that child has the limits of a program that is not managed */
 	u64 entries[];
 };
 
@@ -104,9 +105,15 @@ static struct place *spare_for(u32 tid, u64 bytes)
 	for (u32 i = 0; i < SPARES && bytes <= SPARE_BYTES; i++) {
 		u32 nobody = 0;
 
-		if (spares[i] && (spares[i]->tid == tid || __atomic_compare_exchange_n(&spares[i]->tid, &nobody,
-								  tid, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED)))
+		if (!spares[i])
+			continue;
+		if (spares[i]->tid == tid)
 			return spares[i];
+		if (__atomic_compare_exchange_n(&spares[i]->tid, &nobody, tid, false, __ATOMIC_ACQUIRE,
+			    __ATOMIC_RELAXED)) {
+			spares[i]->lowered = false;
+			return spares[i];
+		}
 	}
 	return NULL;
 }
@@ -222,11 +229,46 @@ static u64 edited(u64 envp, const char *limits, bool native, bool borrowed)
 	return changed ? (u64)p->entries : 0;
 }
 
+/* Does it have us? When in doubt yes. */
+static bool has_library(u64 envp)
+{
+	const size_t n = strlen(preload_name), bytes = strlen(fl.library);
+	long entries = count(envp);
+	char list[FL_LIBRARIES_MAX], head[HEAD_BYTES];
+
+	for (long i = 0; i < entries && bytes; i++) {
+		u64 entry;
+
+		memset(head, 0, sizeof(head));
+		if (!fl_peek(envp + (u64)i * 8, &entry, 8) || !peek_string(entry, head, sizeof(head)))
+			return true;
+		if (!begins(head, preload_name))
+			continue;
+		if (!peek_string(entry + n, list, sizeof(list)))
+			return true;
+		for (const char *s = list; strlen(s) >= bytes; s++)
+			if (!memcmp(s, fl.library, bytes))
+				return true;
+	}
+	return envp && (entries < 0 || !bytes);
+}
+
+/* The limits for a program that is not managed. A child that borrows our memory may try one after
+ * another. True: it is to be told, for those that it starts. */
+static bool lower(char *limits, u64 envp, bool native, bool borrowed, struct place *child)
+{
+	fl_limits_lower(!borrowed);
+	if (child)
+		child->lowered = true;
+	return (native || has_library(envp)) && fl_limits_tell(limits, FL_LIMITS_TEXT, true);
+}
+
 enum fl_action fl_hook_exec(struct fl_call *c)
 {
 	u64 *envp = c->nr == SYS_execve ? &c->a[2] : &c->a[3], other = 0;
 	bool native = fl.library[0] && !reachable(fl.library), limited = false, borrowed = fl_is_borrowed();
 	char limits[FL_LIMITS_TEXT];
+	struct place *child = NULL;
 
 	if (!borrowed) {
 		fl_kfault_settle();
@@ -238,11 +280,15 @@ enum fl_action fl_hook_exec(struct fl_call *c)
 		fl_unlock(&fl.pager.lock);
 	} else {
 		limited = fl_limits_tell(limits, sizeof(limits), false);
+		child = limited ? spare_for(fl_gettid(), 0) : NULL;
+		if (child && child->lowered) { /* what it tried before was refused */
+			child->lowered = false;
+			fl_limits_raise();
+			fl_limits_tell(limits, sizeof(limits), false);
+		}
 	}
-	if (limited && (native || fl_exec_is_native(c))) {
-		fl_limits_lower(!borrowed);
-		fl_limits_tell(limits, sizeof(limits), true);
-	}
+	if (limited && (native || fl_exec_is_native(c) || !has_library(*envp)))
+		limited = lower(limits, *envp, native, borrowed, child);
 	if (native || limited)
 		other = edited(*envp, limited ? limits : NULL, native, borrowed);
 	if (other)

@@ -43,6 +43,17 @@ static int refuses(const struct fl_vma *v, u64 start, u64 end, u64 advice)
 	}
 }
 
+/* What was never written of a file is the page cache's to read. */
+static void will_need(u64 start, u64 end)
+{
+	const struct fl_vma *v = fl_vma_at(&fl.pager.mm, start);
+	const struct fl_file *file = fl_is_filemap(v) ? fl_file_find(&fl.pager, v->dev, v->ino) : NULL;
+
+	if (file && file->twin)
+		fl_syscall(SYS_madvise, fl_file_twin(file, v, start), end - start, MADV_WILLNEED);
+	fl_pager_will_need(&fl.pager, start, end);
+}
+
 /* One piece of the range, managed. */
 static void advise_ours(u64 start, u64 end, u64 advice)
 {
@@ -60,13 +71,16 @@ static void advise_ours(u64 start, u64 end, u64 advice)
 	case MADV_WIPEONFORK:
 		fl_syscall(SYS_madvise, start, end - start, advice);
 		break;
+	case MADV_WILLNEED:
+		will_need(start, end);
+		break;
 	case ADV_PAGEOUT:
 		p->pageout += fl_pager_deactivate(p, start, end, true);
 		if (p->pageout)
 			p->kick(p);
 		break;
 	default:
-		/* WILLNEED; COLLAPSE: there are no huge pages; MERGEABLE: shared by content, a
+		/* COLLAPSE: there are no huge pages; MERGEABLE: shared by content, a
 		 * page could not be moved any more */
 		break;
 	}
@@ -81,6 +95,11 @@ static long advise_each(const struct fl_call *c, u64 start, u64 end)
 
 	if (ret < 0)
 		return ret; /* not known to this kernel */
+	if (fl_first_hole(start, end) < end) {
+		fl_resync_stacks(); /* it may have been filled since, without a call */
+		if (fl_vma_prealloc(&fl.pager.mm, FL_VMA_MAX_NODES) < 0)
+			return -ENOMEM;
+	}
 
 	while (at < end) {
 		struct fl_vma *v = fl_vma_find(&fl.pager.mm, at);
@@ -187,7 +206,7 @@ enum fl_action fl_hook_madvise(struct fl_call *c)
 	if (advice == MADV_POPULATE_READ || advice == MADV_POPULATE_WRITE ||
 		(start & ~FL_PAGE_MASK) || end <= start)
 		return FL_NATIVE;
-	if (!fl_enter())
+	if (!fl_enter_range(start, end))
 		return fl_done(c, -ENOMEM);
 	switch (advice) {
 	case MADV_FREE:

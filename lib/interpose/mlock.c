@@ -60,7 +60,7 @@ enum fl_action fl_hook_mlock(struct fl_call *c)
 
 	if (end <= start || (c->nr == SYS_mlock2 && (c->a[2] & ~(u64)MLOCK_ONFAULT)))
 		return FL_NATIVE;
-	if (!fl_enter())
+	if (!fl_enter_range(start, end))
 		return fl_done(c, -ENOMEM);
 	ret = fl_syscall(SYS_mlock2, c->a[0], c->a[1], MLOCK_ONFAULT);
 	if (ret == 0)
@@ -80,7 +80,7 @@ enum fl_action fl_hook_munlock(struct fl_call *c)
 
 	if (end <= start)
 		return FL_NATIVE;
-	if (!fl_enter())
+	if (!fl_enter_range(start, end))
 		return fl_done(c, -ENOMEM);
 	ret = fl_call_kernel(c);
 	if (ret == -ENOMEM)

@@ -69,6 +69,8 @@ static void enter_kernels(const struct fl_call *c, u64 start, u64 end)
 		v.flags |= FL_VM_GROWSDOWN;
 	if (flags & MAP_STACK)
 		v.flags |= FL_VM_STACK;
+	if (flags & MAP_NORESERVE)
+		v.flags |= FL_VM_NORESERVE;
 	if (flags & MAP_HUGETLB)
 		v.flags |= FL_VM_HUGETLB;
 	if (flags & MAP_LOCKED)
@@ -96,6 +98,8 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 		fl_kfault_start();
 	if (!fl_enter())
 		return fl_done(c, -ENOMEM);
+	if (flags & MAP_FIXED)
+		fl_pager_see_writes(&fl.pager, c->a[0], c->a[0] + fl_page_up(c->a[1]));
 	if (ours || shared || ask.leased) /* populated once it is registered, through faults of ours */
 		k.a[3] &= ~(u64)MAP_POPULATE;
 	ret = fl_place_mmap(&k);
@@ -110,6 +114,8 @@ enum fl_action fl_hook_mmap(struct fl_call *c)
 	start = (u64)ret;
 	end = start + ((flags & MAP_HUGETLB) && (flags & MAP_ANONYMOUS) ?
 		(c->a[1] + huge_size(flags) - 1) & ~(huge_size(flags) - 1) : fl_page_up(c->a[1]));
+	if (!(flags & MAP_FIXED)) /* of its neighbours */
+		fl_pager_see_writes(&fl.pager, start, end);
 	over_shared = (flags & MAP_FIXED) && fl_any_shared(start, end);
 	over_file = (flags & MAP_FIXED) && fl_any_filemap(start, end);
 	fl_pager_forget(&fl.pager, start, end); /* MAP_FIXED has replaced what was there */
@@ -143,7 +149,7 @@ enum fl_action fl_hook_munmap(struct fl_call *c)
 
 	if ((start & ~FL_PAGE_MASK) || end <= start || end > TASK_SIZE)
 		return FL_NATIVE; /* an error, or nothing at all */
-	if (!fl_enter())
+	if (!fl_enter_range(start, end))
 		return fl_done(c, -ENOMEM);
 	shared = fl_any_shared(start, end);
 	file = fl_any_filemap(start, end);
@@ -162,6 +168,29 @@ enum fl_action fl_hook_munmap(struct fl_call *c)
 	return fl_done(c, ret);
 }
 
+/* What has become writable counts as promised, and goes on to, unless it was never written. */
+static void account(u64 start, u64 end)
+{
+	struct fl_mm *mm = &fl.pager.mm;
+
+	for (u64 at = start; at < end;) {
+		const struct fl_vma *v = fl_vma_find(mm, at);
+		u64 to;
+
+		if (!v || v->start >= end || fl_vma_prealloc(mm, FL_VMA_MAX_NODES) < 0)
+			return;
+		at = fl_max(at, v->start);
+		to = fl_min(v->end, end);
+		if (v->owner == FL_OWNER_MANAGED && !(v->flags & (FL_VM_FILE | FL_VM_NORESERVE))) {
+			if (v->flags & FL_VM_WRITE)
+				fl_mm_change(mm, at, to, FL_VM_ACCOUNT, 0);
+			else if (!v->anon)
+				fl_mm_change(mm, at, to, 0, FL_VM_ACCOUNT);
+		}
+		at = to;
+	}
+}
+
 enum fl_action fl_hook_mprotect(struct fl_call *c)
 {
 	const u64 all = FL_VM_READ | FL_VM_WRITE | FL_VM_EXEC;
@@ -170,7 +199,7 @@ enum fl_action fl_hook_mprotect(struct fl_call *c)
 
 	if ((start & ~FL_PAGE_MASK) || end <= start || end > TASK_SIZE)
 		return FL_NATIVE;
-	if (!fl_enter())
+	if (!fl_enter_range(start, end))
 		return fl_done(c, -ENOMEM);
 	if (c->a[2] & PROT_EXEC)
 		fl_filemap_leave(start, end, true);
@@ -179,6 +208,7 @@ enum fl_action fl_hook_mprotect(struct fl_call *c)
 		fl_mm_change(&fl.pager.mm, start, end, set, all & ~set);
 	else if (ret == 0 || ret == -ENOMEM || ret == -EACCES)
 		fl_resync(false); /* done in part */
+	account(start, end);
 	fl_leave();
 	return fl_done(c, ret);
 }
@@ -192,6 +222,7 @@ enum fl_action fl_hook_brk(struct fl_call *c)
 	if (!fl_limits_allow_brk(c->a[0]) || !fl_enter())
 		return fl_done(c, fl_syscall(SYS_brk, 0));
 	old = mm->brk ? mm->brk : (u64)fl_syscall(SYS_brk, 0);
+	fl_pager_see_writes(&fl.pager, fl_page_down(fl_min(old, c->a[0])), fl_page_up(old));
 	ret = fl_call_kernel(c);
 	new = fl_page_up(ret);
 	if (!mm->start_brk)

@@ -5,19 +5,12 @@
  * their state. The new range loses its registration and its pages' write
  * protection on the way: both are put back before the program knows the address.
  */
-#include "interpose/filemap.h"
+#include "interpose/mremap.h"
 
 #include "pager/shmem.h"
 #include "runtime/limits.h"
 
 #include <errno.h>
-#include <sys/mman.h>
-
-#ifndef MREMAP_DONTUNMAP
-#define MREMAP_DONTUNMAP 4
-#endif
-
-#define TASK_SIZE ((1ull << 47) - FL_PAGE_SIZE)
 
 /*
  * The kernel's one VMA may be several of the mirror, which knows more of what is mapped. These go
@@ -65,7 +58,7 @@ static void move_vmas(u64 old, u64 bytes, u64 new, u64 new_bytes, bool keep_old)
 	}
 }
 
-/* The mirror after a call that succeeded. There is no hole in the old range. */
+/* The mirror after a call that succeeded. There is no hole in what is kept of the old range. */
 static void moved(u64 old, u64 old_bytes, u64 new, u64 new_bytes, bool keep_old)
 {
 	struct fl_pager *p = &fl.pager;
@@ -114,6 +107,10 @@ static long move(const struct fl_call *c, const struct fl_vma *vma)
 	/* with DONTUNMAP the place is a wish, and judged by the kernel as one with FIXED */
 	if ((c->a[3] & MREMAP_DONTUNMAP) && c->a[4])
 		return fl_call_kernel(c);
+	/* to a place of our choice several would be moved as well */
+	if (c->a[3] == known && fl_page_up(c->a[1]) == fl_page_up(c->a[2]) &&
+		vma->end - c->a[0] < fl_page_up(c->a[1]))
+		return -EFAULT;
 	return (c->a[3] & MREMAP_MAYMOVE) && !(c->a[3] & ~known) ? fl_place_mremap(c, vma) :
 								   fl_call_kernel(c);
 }
@@ -147,15 +144,13 @@ static long move_kernels(const struct fl_call *c, const struct fl_vma *vma)
 	return stays(c, &ret) ? ret : move(c, vma);
 }
 
-/* One VMA, or what the kernel will refuse. Lock held, room for one operation. In
- * *ret_populate what is to be locked again when it is not held any more. */
-static long move_one(const struct fl_call *c, struct fl_range *ret_populate)
+long fl_mremap_one(const struct fl_call *c, struct fl_range *ret_populate)
 {
 	u64 old = c->a[0], old_bytes = fl_page_up(c->a[1]), new_bytes = fl_page_up(c->a[2]);
-	u64 flags = c->a[3];
+	u64 flags = c->a[3], kept = fl_min(old_bytes, new_bytes); /* behind that there may be holes */
 	struct fl_vma *v = fl_vma_at(&fl.pager.mm, old);
 	bool known = v && old_bytes && !(old & ~FL_PAGE_MASK) && old_bytes <= TASK_SIZE - old &&
-		fl_first_hole(old, old + old_bytes) == old + old_bytes;
+		fl_first_hole(old, old + kept) == old + kept;
 	bool over_file = (flags & MREMAP_FIXED) && fl_any_filemap(c->a[4], c->a[4] + new_bytes);
 	bool ours = known && (fl_any_managed(old, old + old_bytes) || fl_any_shared(old, old + old_bytes));
 	bool over_shared = (flags & MREMAP_FIXED) && fl_any_shared(c->a[4], c->a[4] + new_bytes);
@@ -269,111 +264,11 @@ static long move_several(const struct fl_call *c)
 		at = fl_min(v->end, end);
 		piece.a[1] = piece.a[2] = at - piece.a[0];
 		piece.a[4] = c->a[4] + (piece.a[0] - old);
-		ret = move_one(&piece, &none);
+		ret = fl_mremap_one(&piece, &none);
 		if (fl_is_err(ret))
 			return ret;
 	}
 	return (long)c->a[4];
-}
-
-/* Is the range part of one VMA natively, of which the mirror has some as ours and some as the
- * kernel's? Files have such, that somebody has opened for writing. */
-static bool is_one_file(u64 start, u64 end)
-{
-	const struct fl_vma *first = fl_vma_at(&fl.pager.mm, start), *v;
-
-	if (!first || first->end >= end || !fl_any_filemap(start, end))
-		return false;
-	for (v = first; v->end < end; v = v->next)
-		if (!v->next || v->next->start != v->end || v->next->flags != v->flags ||
-			v->next->dev != v->dev || v->next->ino != v->ino ||
-			v->next->pgoff != v->pgoff + fl_vma_pages(v))
-			return false;
-	return true;
-}
-
-/* Can the kernel's answer be told but for that? */
-static bool moves_pieces(const struct fl_call *c)
-{
-	u64 old = c->a[0], bytes = fl_page_up(c->a[1]), new = fl_page_up(c->a[2]), flags = c->a[3];
-	u64 to = flags & MREMAP_FIXED ? c->a[4] : 0;
-
-	if ((flags & ~(u64)(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) || !bytes || !new ||
-		((old | to) & ~FL_PAGE_MASK) || bytes > TASK_SIZE - old || new > TASK_SIZE ||
-		to > TASK_SIZE - new || (to && to < old + bytes && old < to + new))
-		return false;
-	if ((flags & (MREMAP_FIXED | MREMAP_DONTUNMAP)) && !(flags & MREMAP_MAYMOVE))
-		return false;
-	return !((flags & MREMAP_DONTUNMAP) && new != bytes) && is_one_file(old, old + bytes);
-}
-
-/* One piece, as far as the kernel has it as one. In *ret_bytes how much that was of it. */
-static long move_piece(u64 at, u64 bytes, u64 new_bytes, u64 flags, u64 to, u64 *ret_bytes)
-{
-	struct fl_call c = {SYS_mremap, {at, bytes, new_bytes, flags, to}, 0, 0};
-	struct fl_range none;
-	struct fl_vma line;
-	long ret = move_one(&c, &none);
-
-	*ret_bytes = bytes;
-	if (ret != -EFAULT || fl_map_at(at, &line) < 0 || line.end >= at + bytes)
-		return ret;
-	*ret_bytes = c.a[1] = c.a[2] = line.end - at;
-	return fl_vma_prealloc(&fl.pager.mm, FL_VMA_MAX_NODES) < 0 ? -ENOMEM : move_one(&c, &none);
-}
-
-/* Room for a range that is to move, taken so that it stays free. */
-static long take_room(u64 bytes)
-{
-	struct fl_call c = {SYS_mmap,
-		{0, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, ~0ull, 0}, 0, 0};
-
-	return fl_place_mmap(&c);
-}
-
-static long move_pieces(const struct fl_call *c)
-{
-	u64 old = c->a[0], end = old + fl_page_up(c->a[1]), new = fl_page_up(c->a[2]), flags = c->a[3];
-	u64 last = fl_max(fl_vma_at(&fl.pager.mm, end - FL_PAGE_SIZE)->start, old), to = c->a[4], done;
-	long ret;
-
-	if (!(flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))) {
-		if (new < end - old) {
-			struct fl_call tail = {SYS_munmap, {old + new, end - old - new}, 0, 0};
-
-			ret = fl_call_kernel(&tail);
-			if (ret < 0)
-				return ret;
-			fl_pager_forget(&fl.pager, old + new, end);
-			fl_mm_unmap(&fl.pager.mm, old + new, end);
-		}
-		if (new <= end - old)
-			return (long)old;
-		ret = move_piece(last, end - last, new - (last - old), 0, 0, &done);
-		if (ret != -ENOMEM || !(flags & MREMAP_MAYMOVE))
-			return fl_is_err(ret) ? ret : (long)old;
-	}
-	if (!(flags & MREMAP_FIXED)) {
-		ret = take_room(new);
-		if (fl_is_err(ret))
-			return ret;
-		to = (u64)ret;
-	}
-	end = fl_min(end, old + new);
-	for (u64 at = old; at < end; at += done) {
-		u64 stop = fl_min(fl_vma_at(&fl.pager.mm, at)->end, end);
-		u64 bytes = stop == end ? old + new - at : stop - at;
-
-		if (fl_vma_prealloc(&fl.pager.mm, FL_VMA_MAX_NODES) < 0)
-			return -ENOMEM;
-		ret = move_piece(at, stop - at, bytes, flags | MREMAP_MAYMOVE | MREMAP_FIXED, to + (at - old),
-			&done);
-		if (fl_is_err(ret))
-			return ret;
-	}
-	if (c->a[1] > c->a[2])
-		fl_syscall(SYS_munmap, end, old + fl_page_up(c->a[1]) - end);
-	return (long)to;
 }
 
 enum fl_action fl_hook_mremap(struct fl_call *c)
@@ -381,11 +276,17 @@ enum fl_action fl_hook_mremap(struct fl_call *c)
 	struct fl_range populate = {0};
 	long ret;
 
-	if (!fl_enter())
+	if (!fl_enter_range(c->a[0], c->a[0] + fl_page_up(c->a[1])))
 		return fl_done(c, -ENOMEM);
-	ret = moves_several(c) ? move_several(c) :
-	      moves_pieces(c)  ? move_pieces(c) :
-				 move_one(c, &populate);
+	if (c->a[3] & MREMAP_FIXED)
+		fl_pager_see_writes(&fl.pager, c->a[4], c->a[4] + fl_page_up(c->a[2]));
+	ret = fl_mremap_is_several(c) ? -EFAULT :
+	      moves_several(c)	      ? move_several(c) :
+	      fl_mremap_is_file(c)    ? fl_mremap_pieces(c, &populate) :
+					fl_mremap_one(c, &populate);
+	/* the mirror knows better what is one */
+	if (ret == -EFAULT && fl_mremap_is_one(c))
+		ret = fl_mremap_pieces(c, &populate);
 	fl_leave();
 	if (populate.end)
 		fl_syscall(SYS_mlock, populate.start, populate.end - populate.start);

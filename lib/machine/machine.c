@@ -216,6 +216,7 @@ int fl_machine_create(const struct fl_config *c, int *ret_mem_fd, int *ret_swap_
 	t->start_ns = fl_now_ns();
 	t->start_cycles = fl_cycles();
 	t->cycles_per_us = measure_cycles_per_us();
+	fl_shlock_init(&t->limits_lock, FL_RANK_LIMITS);
 	fl_shlock_init(&t->proc_lock, FL_RANK_PROC);
 	fl_shlock_init(&t->shmem_lock, FL_RANK_SHMEM);
 	fl_shlock_init(&t->zone_lock, FL_RANK_ZONE);

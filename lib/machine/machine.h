@@ -52,6 +52,14 @@ struct fl_limit_above {
 	u64 soft, hard;
 };
 
+/* While they are lifted for a mapping of ours: what the program knows, and what the kernel was told. */
+struct fl_limit_lifted {
+	u64 on;
+	struct fl_limit_value {
+		u64 soft, hard;
+	} view, kernel;
+};
+
 /* A process's record. Guarded by proc_lock, but for stats and the doorbell. */
 struct fl_proc {
 	u32 state;
@@ -94,7 +102,8 @@ struct fl_proc {
 	u32 shmem_reads; /* that are under way */
 	u32 zap_asked, zap_done;
 	u32 shmem_share; /* frames of objects that it is the one to be asked for; shmem_lock */
-	struct fl_limit_above limit[FL_NR_LIMITS];
+	struct fl_limit_above limit[FL_NR_LIMITS]; /* limits_lock, and the next */
+	struct fl_limit_lifted lifted[FL_NR_LIMITS];
 	char comm[16];
 	struct fl_proc_stats stats;
 };
@@ -129,6 +138,7 @@ struct fl_machine {
 	u32 max_slots;
 	u32 swap_full;		/* the swap file could not grow: errno of the last try */
 
+	struct fl_shlock limits_lock;
 	struct fl_shlock proc_lock;
 	struct fl_shlock shmem_lock;
 	struct fl_shlock zone_lock;

@@ -206,6 +206,7 @@ int fl_proc_fork(struct fl_machine_view *v, struct fl_machine_view *child)
 		p->ppid = v->self->pid;
 		memcpy(p->comm, v->self->comm, sizeof(p->comm));
 		memcpy(p->limit, v->self->limit, sizeof(p->limit));
+		memcpy(p->lifted, v->self->lifted, sizeof(p->lifted));
 		p->shares = v->self->shares = 1;
 		p->tail_ms = v->self->tail_ms;
 		p->pid_ns = v->self->pid_ns;

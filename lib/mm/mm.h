@@ -54,6 +54,7 @@ struct fl_mm {
 	u64 stack_vm;	      /* FL_VM_GROWSDOWN */
 	u64 locked_vm;	      /* FL_VM_LOCKED */
 	u64 hiwater_vm;	      /* the highest total_vm ever */
+	u32 last_anon;	      /* the last number given to an anon_vma */
 
 	/* The page table: see mm/pgtable.h, which alone changes these. */
 	u64 pgd;		     /* word of the top table (address | used entries); 0: none */

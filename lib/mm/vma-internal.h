@@ -26,6 +26,10 @@ void fl_vma_drop(struct fl_mm *mm, struct fl_vma *vma);
 /* Cut @vma at @addr, strictly inside. @vma stays the lower part; returns the upper. 1 node. */
 struct fl_vma *fl_vma_split(struct fl_mm *mm, struct fl_vma *vma, u64 addr);
 
+/* May they be one VMA, as to who was first to write to them? And that @vma has become one with @other. */
+bool fl_vma_anon_compatible(const struct fl_vma *low, const struct fl_vma *high);
+void fl_vma_join_anon(struct fl_vma *vma, const struct fl_vma *other);
+
 /* Join @vma with its lower neighbour if they can be one. Returns the VMA with @vma's pages. */
 struct fl_vma *fl_vma_merge_prev(struct fl_mm *mm, struct fl_vma *vma);
 

@@ -57,6 +57,7 @@ struct fl_vma *fl_mm_map(struct fl_mm *mm, const struct fl_vma *template)
 	prev = next ? next->prev : mm->last;
 	if (prev && fl_vma_can_merge(prev, &new)) {
 		prev->end = new.end;
+		fl_vma_join_anon(prev, &new);
 		vma = prev;
 		fl_vma_update_gap(mm, next);
 		if (next)
@@ -64,6 +65,7 @@ struct fl_vma *fl_mm_map(struct fl_mm *mm, const struct fl_vma *template)
 	} else if (next && fl_vma_can_merge(&new, next)) {
 		next->start = new.start;
 		next->pgoff = new.pgoff;
+		fl_vma_join_anon(next, &new);
 		fl_vma_update_gap(mm, next);
 		vma = next;
 	} else {
@@ -149,6 +151,12 @@ struct fl_vma *fl_mm_move(
 	new.start = new_start;
 	new.end = new_start + new_len;
 	new.pgoff += (old_start - vma->start) >> FL_PAGE_SHIFT;
+	if (!vma->anon && vma->owner == FL_OWNER_MANAGED && !(vma->flags & (FL_VM_SHARED | FL_VM_FILE)))
+		new.pgoff = new_start >> FL_PAGE_SHIFT;
+	if (keep_old && vma->start == old_start && vma->end == old_start + old_len) {
+		vma->anon = 0;
+		vma->inherited = vma->only_read = false;
+	}
 	if (new_len < old_len) {
 		/* Once the tail is cut off, unmapping the rest below splits nothing more. */
 		fl_mm_unmap(mm, old_start + new_len, old_start + old_len);

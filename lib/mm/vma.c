@@ -96,7 +96,8 @@ bool fl_vma_can_merge(const struct fl_vma *low, const struct fl_vma *high)
 {
 	return low->end == high->start && low->flags == high->flags && low->owner == high->owner &&
 	       low->dev == high->dev && low->ino == high->ino &&
-	       low->pgoff + fl_vma_pages(low) == high->pgoff && !(low->flags & FL_VM_HUGETLB);
+	       low->pgoff + fl_vma_pages(low) == high->pgoff && !(low->flags & FL_VM_HUGETLB) &&
+	       fl_vma_anon_compatible(low, high);
 }
 
 void fl_vma_account(struct fl_mm *mm, u64 flags, s64 pages, int sign)
@@ -184,6 +185,9 @@ struct fl_vma *fl_vma_insert(struct fl_mm *mm, const struct fl_vma *template)
 	vma->owner = template->owner;
 	vma->why = template->why;
 	vma->faults = vma->major_faults = 0;
+	vma->anon = template->anon;
+	vma->inherited = template->inherited;
+	vma->only_read = template->only_read;
 	vma_link(mm, vma);
 	return vma;
 }
@@ -218,6 +222,7 @@ struct fl_vma *fl_vma_merge_prev(struct fl_mm *mm, struct fl_vma *vma)
 	low->end = vma->end; /* so that no gap opens where @vma was */
 	low->faults += vma->faults;
 	low->major_faults += vma->major_faults;
+	fl_vma_join_anon(low, vma);
 	fl_vma_drop(mm, vma);
 	return low;
 }

@@ -40,8 +40,9 @@
 #define FL_VM_MERGEABLE	  (1UL << 15) /* MADV_MERGEABLE */
 #define FL_VM_FILE	  (1UL << 16) /* backed by a file: dev and ino say which */
 #define FL_VM_HEAP	  (1UL << 17) /* the brk area */
-#define FL_VM_RAND_READ	  (1UL << 18) /* MADV_RANDOM */
-#define FL_VM_SEQ_READ	  (1UL << 19) /* MADV_SEQUENTIAL */
+#define FL_VM_SEQ_READ	  (1UL << 18) /* MADV_SEQUENTIAL */
+#define FL_VM_RAND_READ	  (1UL << 19) /* MADV_RANDOM */
+#define FL_VM_ACCOUNT	  (1UL << 20) /* could be written: counts as promised (managed only) */
 #define FL_VM_SYSV	  (1UL << 31) /* shmat: is moved by itself only */
 
 enum fl_owner {
@@ -58,6 +59,11 @@ struct fl_vma {
 	u8 owner;	/* enum fl_owner */
 	u8 why;		/* a file is the kernel's: enum fl_why of faultline/snapshot.h; 0: untold */
 	u64 faults, major_faults; /* that the kernel has resolved; of a split VMA the lower part's */
+
+	/* Of managed anonymous memory: what Linux would know by its anon_vma. */
+	u32 anon;	/* which one it would have, 0: it was never written */
+	bool inherited; /* that is from a fork: nothing joins it that has none */
+	bool only_read; /* it has none, but it was read: it may have been written since, unseen */
 
 	/* Set by this room only. */
 	struct fl_vma *prev, *next; /* neighbours by address, or NULL */
@@ -88,9 +94,16 @@ static inline u64 fl_vma_start_gap(const struct fl_vma *vma)
 /*
  * fl_vma_can_merge: whether @low and @high are adjacent and could be one VMA: equal flags, owner
  * and file, and @high's pgoff continues @low's (for anonymous memory too, as in Linux, where a
- * moved mapping keeps the pgoff of its old place). Huge-page-file memory never merges.
+ * moved mapping keeps the pgoff of its old place), and written apart from each other they were not.
+ * Huge-page-file memory never merges.
  */
 bool fl_vma_can_merge(const struct fl_vma *low, const struct fl_vma *high);
+
+/* fl_vma_written: the first write to @vma, as Linux's anon_vma_prepare. Nothing if it has been. */
+void fl_vma_written(struct fl_mm *mm, struct fl_vma *vma);
+
+/* fl_mm_inherited: all that there is has come from a fork. */
+void fl_mm_inherited(struct fl_mm *mm);
 
 /* fl_vma_find: the first VMA that ends above @addr (Linux's find_vma), or NULL. */
 struct fl_vma *fl_vma_find(const struct fl_mm *mm, u64 addr);
@@ -143,8 +156,8 @@ void fl_mm_set_owner(struct fl_mm *mm, u64 start, u64 end, enum fl_owner owner);
  * (growing replaces what lies behind). old_len 0 duplicates, as mremap does for shared mappings.
  * Otherwise the ranges must not overlap. Ptes are moved by fl_pt_move.
  *
- * Linux gives an anonymous VMA that was never touched the pgoff of its new place, and it may then
- * merge with neighbours that stay separate here.
+ * Managed anonymous memory that was never written gets the pgoff of its new place, and may merge
+ * with its neighbours there. What is left of a whole VMA (@keep_old) counts as never written.
  *
  * Returns the VMA that now covers new_start. At most 3 nodes.
  */

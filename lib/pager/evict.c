@@ -1,13 +1,12 @@
 /*
- * Second-chance reclaim.
+ * Reclaim.
  *
  * There is no reference bit in user space; moving a page out of the program is
- * one, as on the VAX. The active list holds mapped pages, oldest at its tail.
- * They are moved out of the program into their home slots, in runs, onto the
- * inactive list. A page that is touched there comes back by one move (a soft
- * fault) to the active head. One that reaches the inactive tail is freed: at
- * once if its copy in swap is right or it is all zeros, else when its write to
- * swap, in a cluster with its neighbours, has ended.
+ * one, as on the VAX. The pages that the policy picks (reclaim/policy.h) are moved
+ * out of the program into their home slots, in runs, and are inactive then. One
+ * that is touched there comes back by one move (a soft fault). One that is not is
+ * freed: at once if its copy in swap is right or it is all zeros, else when its
+ * write to swap, in a cluster with its neighbours, has ended.
  *
  * As shrink_active_list and shrink_inactive_list in mm/vmscan.c.
  */
@@ -22,9 +21,6 @@
 #include <string.h>
 
 #define MAX_IOS	    4u	/* write requests in flight from one round */
-#define SHARE_MIN    4u	/* of 64: pages kept on the inactive list */
-#define SHARE_MAX    40u
-#define MAJOR_COST   8u	/* a read from swap, in soft faults */
 
 static void rotate(struct fl_pager *p, u32 f)
 {
@@ -37,8 +33,8 @@ static void set_aside(struct fl_pager *p, u32 f, u64 va)
 	struct fl_page *pg = &p->pages.page[f];
 
 	fl_page_clear_flags(pg, FL_PG_MAPPED | FL_PG_ZEROED | FL_PG_COW | FL_PG_READAHEAD);
-	fl_page_set_flags(pg, FL_PG_POPULATED | FL_PG_INACTIVE);
-	fl_idx_push_head(&p->inactive, p->pages.next, p->pages.prev, f);
+	fl_page_set_flags(pg, FL_PG_POPULATED);
+	fl_frame_deactivate(p, f);
 	fl_pte_set(&p->mm, va, fl_pte_make(FL_PTE_SOFT, f, 0));
 	fl_count(p, pgdeactivate, 1);
 }
@@ -95,12 +91,12 @@ static void move_out(struct fl_pager *p, u32 f, u64 va, u32 n)
 	}
 }
 
-/* A page that fork shares, at the active tail. False: not to be had before the last
+/* A page that fork shares, picked from the active ones. False: not to be had before the last
  * request has ended. */
 static bool shed(struct fl_pager *p, struct fl_queue *q, u32 f, u64 va, const struct fl_vma *vma,
 	u32 *freed)
 {
-	fl_idx_push_tail(&p->active, p->pages.next, p->pages.prev, f);
+	fl_policy_put_back(&p->policy, f);
 	fl_page_set_flags(&p->pages.page[f], FL_PG_ACTIVE);
 	switch (fl_shed(p, q, f, va, vma)) {
 	case FL_SHED_BUSY:
@@ -116,7 +112,7 @@ static bool shed(struct fl_pager *p, struct fl_queue *q, u32 f, u64 va, const st
 	}
 }
 
-/* Takes up to nr pages off the active tail. Returns how many it looked at, and in
+/* Takes up to nr of the active pages. Returns how many it looked at, and in
  * *ret_busy whether it could not go on; adds to *freed. */
 static u32 shrink_active(struct fl_pager *p, struct fl_queue *q, u32 nr, u32 *freed, bool *ret_busy)
 {
@@ -129,8 +125,8 @@ static u32 shrink_active(struct fl_pager *p, struct fl_queue *q, u32 nr, u32 *fr
 	*ret_busy = false;
 	if (fl_pager_held(p))
 		return 0;
-	for (; looked < nr && p->active.count; looked++) {
-		u32 f = fl_idx_pop_tail(&p->active, p->pages.next, p->pages.prev);
+	for (; looked < nr && p->policy.nr_mapped; looked++) {
+		u32 f = fl_policy_pick_mapped(&p->policy);
 		struct fl_page *pg = &p->pages.page[f];
 		u64 va = fl_page_va(*pg);
 		struct fl_vma *vma = fl_vma_at(&p->mm, va);
@@ -184,7 +180,7 @@ static u32 shrink_active(struct fl_pager *p, struct fl_queue *q, u32 nr, u32 *fr
 	return looked;
 }
 
-/* Moves the pages of one VMA that are in the program, and can be moved, to the inactive list. */
+/* Sets the pages of one VMA aside that are in the program, and can be moved. */
 static void set_range_aside(struct fl_pager *p, u64 start, u64 end)
 {
 	u64 *ptep, run_va = 0;
@@ -226,8 +222,7 @@ u32 fl_pager_deactivate(struct fl_pager *p, u64 start, u64 end, bool first_out)
 
 		if (fl_pte_state(*ptep) != FL_PTE_SOFT || !fl_page_has(p->pages.page[f], FL_PG_INACTIVE))
 			continue;
-		fl_idx_remove(&p->inactive, p->pages.next, p->pages.prev, f);
-		fl_idx_push_tail(&p->inactive, p->pages.next, p->pages.prev, f);
+		fl_policy_first_out(&p->policy, f);
 		n++;
 	}
 	return n;
@@ -260,32 +255,16 @@ u32 fl_pager_drain(struct fl_pager *p, struct fl_queue *q)
 	return freed;
 }
 
-/*
- * How many pages to keep set aside. The longer that list, the more pages of the
- * working set are touched while they are on it and stay, as if the reference bit
- * were looked at after a longer time; each costs a soft fault. So it grows while
- * pages are read back from swap about as often as they are saved from it, and
- * shrinks when hardly any is read back.
- */
 static u32 inactive_target(struct fl_pager *p)
 {
-	u32 all = p->active.count + p->inactive.count;
-	u32 majors = (u32)p->machine.self->stats.counter[FL_C_pgmajfault] - p->majors_seen;
-	u32 softs = (u32)p->machine.self->stats.counter[FL_C_pgfault_soft] - p->softs_seen;
+	const uint64_t *counter = p->machine.self->stats.counter;
 
-	if (majors + softs >= fl_max(all / 16, 64u)) {
-		if (majors * MAJOR_COST > softs)
-			p->inactive_share = fl_min(p->inactive_share + 4, SHARE_MAX);
-		else
-			p->inactive_share = fl_max(p->inactive_share, SHARE_MIN + 1) - 1;
-		p->majors_seen += majors;
-		p->softs_seen += softs;
-	}
-	return (u32)((u64)all * fl_max(p->inactive_share, SHARE_MIN) / 64);
+	return fl_policy_aside_target(
+		&p->policy, (u32)counter[FL_C_pgmajfault], (u32)counter[FL_C_pgfault_soft]);
 }
 
 /*
- * One step: fills the inactive list from the active one, then frees from its tail.
+ * One step: sets active pages aside, then frees those that have been so for longest.
  * Returns frames freed, in *ret_wait whether only the end of a request leads on, and
  * in *ret_done whether there is nothing left to look at.
  */
@@ -297,8 +276,8 @@ static u32 step(struct fl_pager *p, struct fl_queue *q, u32 want, u32 *budget, u
 	int err = 0;
 
 	*ret_wait = *ret_done = false;
-	if (p->inactive.count < ahead) {
-		u32 had = p->inactive.count;
+	if (p->policy.nr_aside < ahead) {
+		u32 had = p->policy.nr_aside;
 		u32 looked = shrink_active(p, q, fl_min(FL_BATCH_PAGES, *budget), &freed, &busy);
 
 		*budget -= fl_min(*budget, fl_max(looked, 1u));
@@ -308,15 +287,15 @@ static u32 step(struct fl_pager *p, struct fl_queue *q, u32 want, u32 *budget, u
 		}
 		/* two batches in for one out, until the list is long enough;
 		 * waiting faults are let in between batches */
-		if (p->inactive.count > had && p->active.count && p->inactive.count < ahead &&
-			(p->inactive.count < fl_min(want, FL_BATCH_PAGES) || ++*batch % 2))
+		if (p->policy.nr_aside > had && p->policy.nr_mapped && p->policy.nr_aside < ahead &&
+			(p->policy.nr_aside < fl_min(want, FL_BATCH_PAGES) || ++*batch % 2))
 			return freed;
 	}
 	got = fl_shrink_inactive(p, q, want - fl_min(freed, want), &submitted, &err);
 	if (!got && !submitted) {
 		if (err && ++*err_rounds > 1)
 			*ret_done = true;
-		if (!p->inactive.count && !p->active.count)
+		if (!p->policy.nr_aside && !p->policy.nr_mapped)
 			*ret_done = true;
 		*budget -= fl_min(*budget, 1u);
 	}
@@ -330,7 +309,7 @@ void fl_pager_pageout(struct fl_pager *p, struct fl_queue *q)
 	struct fl_io *io;
 	int err = 0;
 
-	while (p->pageout && p->inactive.count && !p->quiesce && p->write_errors == errors) {
+	while (p->pageout && p->policy.nr_aside && !p->quiesce && p->write_errors == errors) {
 		got = fl_shrink_inactive(p, q, fl_min(p->pageout, FL_BATCH_PAGES), &submitted, &err);
 		p->pageout -= fl_min(p->pageout, got + submitted);
 		if (!got && !submitted)
@@ -349,7 +328,7 @@ void fl_pager_pageout(struct fl_pager *p, struct fl_queue *q)
 
 u32 fl_pager_reclaim(struct fl_pager *p, struct fl_queue *q, u32 want)
 {
-	u32 budget = 2 * (p->active.count + p->inactive.count) + FL_BATCH_PAGES;
+	u32 budget = 2 * (p->policy.nr_mapped + p->policy.nr_aside) + FL_BATCH_PAGES;
 	u32 freed = 0, err_rounds = 0, batch = 0, errors = p->write_errors, shed = p->shed;
 	bool wait, done = false;
 	struct fl_io *io;

@@ -294,6 +294,12 @@ enum fl_fault_result fl_pager_fault(struct fl_pager *p, u64 va, u32 flags)
 		p->host->ops->wake(p->host, va, 1);
 		return FL_FAULT_DONE;
 	}
+	if (!vma->anon && !(vma->flags & FL_VM_FILE)) {
+		if (flags & FL_FAULT_WRITE)
+			fl_vma_written(&p->mm, vma);
+		else
+			vma->only_read = true;
+	}
 	pte = fl_pte_get(&p->mm, va);
 	switch (fl_pte_state(pte)) {
 	case FL_PTE_PRESENT:

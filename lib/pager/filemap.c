@@ -45,6 +45,7 @@ bool fl_filemap_drop(struct fl_pager *p, u32 f, u64 va, u32 *freed_frames)
 	/* nobody can write to it meanwhile: it is write-protected */
 	if (p->host->ops->discard(p->host, va, 1) < 0)
 		return false;
+	fl_policy_evicted(&p->policy, f, va >> FL_PAGE_SHIFT);
 	freed = fl_frame_drop(p, f);
 	fl_pte_set(&p->mm, va, 0);
 	fl_count(p, filemap_dropped, 1);

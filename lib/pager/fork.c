@@ -33,20 +33,22 @@ static u32 inactive_run(const struct fl_pager *p, const struct fl_vma *vma, u64 
 /* Pages in the pool are mapped again, in runs. 0 or -errno. */
 static int map_inactive(struct fl_pager *p)
 {
-	u32 left = p->inactive.count, n;
+	u32 left = p->policy.nr_aside, n;
 
-	for (; left && p->inactive.count; left -= fl_min(left, n)) {
-		u32 f = fl_idx_head(&p->inactive);
+	for (; left && p->policy.nr_aside; left -= fl_min(left, n)) {
+		u32 f = fl_policy_next_aside(&p->policy);
 		u64 va = fl_page_va(p->pages.page[f]);
 		struct fl_vma *vma = fl_vma_at(&p->mm, va);
 		bool clean = fl_page_is_clean(p, f);
 
 		n = inactive_run(p, vma, va, f, clean);
+		p->policy.no_references = true;
 		n = fl_pager_map_run(p, vma, va, f, n, clean);
+		p->policy.no_references = false;
 		if (!n)
 			return -EAGAIN;
 	}
-	return p->inactive.count ? -EAGAIN : 0;
+	return p->policy.nr_aside ? -EAGAIN : 0;
 }
 
 struct batch {
@@ -108,6 +110,7 @@ int fl_pager_fork_prepare(struct fl_pager *p, struct fl_machine_view *child)
 	b.child = child;
 	b.nr_frames = b.nr_slots = 0;
 
+	fl_pager_see_writes(p, 0, ~0ull);
 	r = map_inactive(p);
 	if (r < 0)
 		return r;
@@ -132,7 +135,7 @@ static void not_inherited(struct fl_pager *p, struct fl_vma *vma)
 		u32 f = fl_pte_payload(*ptep);
 
 		if (fl_pte_state(*ptep) == FL_PTE_PRESENT) {
-			fl_frame_unlist(p, f);
+			fl_policy_gone(&p->policy, f);
 			p->pages.page[f].key = 0;
 			p->pages.slot[f] = FL_NO_SLOT;
 		}
@@ -166,9 +169,11 @@ void fl_pager_fork_child(struct fl_pager *p)
 			fl_mm_unmap(&p->mm, start, end);
 		vma = fl_vma_find(&p->mm, end);
 	}
+	fl_mm_inherited(&p->mm);
 	p->deferred = NULL;
 	p->deferred_tail = &p->deferred;
 	p->nr_deferred = p->nr_later = 0;
+	p->nr_will_need = 0;
 	p->shmem_run = 0;
 	p->reads_open = false;
 	p->ios_in_flight = 0;

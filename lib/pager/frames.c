@@ -80,22 +80,31 @@ void fl_frame_clear_slot(struct fl_pager *p, u32 frame)
 
 void fl_frame_unlist(struct fl_pager *p, u32 frame)
 {
-	struct fl_page *pg = &p->pages.page[frame];
-
-	if (fl_page_has(*pg, FL_PG_ACTIVE))
-		fl_idx_remove(&p->active, p->pages.next, p->pages.prev, frame);
-	else if (fl_page_has(*pg, FL_PG_INACTIVE))
-		fl_idx_remove(&p->inactive, p->pages.next, p->pages.prev, frame);
-	fl_page_clear_flags(pg, FL_PG_ACTIVE | FL_PG_INACTIVE);
+	fl_policy_take(&p->policy, frame);
+	fl_page_clear_flags(&p->pages.page[frame], FL_PG_ACTIVE | FL_PG_INACTIVE);
 }
 
 void fl_frame_activate(struct fl_pager *p, u32 frame)
 {
-	fl_frame_unlist(p, frame);
-	fl_idx_push_head(&p->active, p->pages.next, p->pages.prev, frame);
-	fl_page_set_flags(&p->pages.page[frame], FL_PG_ACTIVE);
-	if (fl_age_join(&p->age, p->active.count))
+	struct fl_page *pg = &p->pages.page[frame];
+
+	fl_policy_mapped(&p->policy, frame, fl_page_vpn(*pg));
+	fl_page_clear_flags(pg, FL_PG_INACTIVE);
+	fl_page_set_flags(pg, FL_PG_ACTIVE);
+	if (fl_age_join(&p->age, p->policy.nr_mapped))
 		fl_age_mark(&p->age, fl_now_ms(p->machine.t));
+}
+
+void fl_frame_deactivate(struct fl_pager *p, u32 frame)
+{
+	fl_policy_aside(&p->policy, frame);
+	fl_page_set_flags(&p->pages.page[frame], FL_PG_INACTIVE);
+}
+
+void fl_frame_evicted(struct fl_pager *p, u32 frame)
+{
+	fl_policy_evicted(&p->policy, frame, fl_page_vpn(p->pages.page[frame]));
+	fl_frame_free(p, frame);
 }
 
 void fl_frame_free(struct fl_pager *p, u32 frame)
@@ -104,6 +113,7 @@ void fl_frame_free(struct fl_pager *p, u32 frame)
 	struct fl_page *pg = &p->pages.page[frame];
 	u32 keep = fl_page_flags(*pg) & FL_PG_POPULATED;
 
+	fl_policy_gone(&p->policy, frame);
 	fl_frame_clear_slot(p, frame);
 	fl_count(p, pgfree, 1);
 	if (!keep && p->local.nr_free >= LOCAL_MAX) {
@@ -126,6 +136,7 @@ bool fl_frame_drop(struct fl_pager *p, u32 frame)
 	}
 	/* shared by fork: another process may go on with it under this number,
 	 * so it cannot wait in our free lists, and has no storage of ours */
+	fl_policy_gone(&p->policy, frame);
 	fl_frame_clear_slot(p, frame);
 	fl_frames_empty(p, frame, 1);
 	pg->key = 0;

@@ -34,6 +34,8 @@ void fl_pager_init(struct fl_pager *p, struct fl_arena *arena, struct fl_host *h
 	p->arena = arena;
 	p->host = host;
 	fl_buddy_init_empty(&p->local, nframes);
+	fl_policy_init(&p->policy, &p->machine.t->config.policy_options, nframes, p->pages.next,
+		p->pages.prev, p->policy_memory);
 	p->low = fl_wmark_low(nframes);
 	p->high = fl_wmark_high(nframes);
 	p->deferred_tail = &p->deferred;
@@ -63,8 +65,8 @@ void fl_pager_update_stats(struct fl_pager *p)
 	s->rss_bytes = held * FL_PAGE_SIZE;
 	s->rss_peak_bytes = fl_max(s->rss_peak_bytes, s->rss_bytes);
 	s->swap_bytes = mm->swap_ents * FL_PAGE_SIZE;
-	p->machine.self->tail_ms = p->active.count ? fl_age_tail(&p->age, p->active.count) :
-						     fl_now_ms(p->machine.t);
+	p->machine.self->tail_ms = p->policy.nr_mapped ? fl_age_tail(&p->age, p->policy.nr_mapped) :
+							  fl_now_ms(p->machine.t);
 	p->touched_peak = fl_max(p->touched_peak, held + mm->swap_ents + mm->zero_pages);
 }
 
@@ -148,7 +150,7 @@ static void ask_colder(struct fl_pager *p, u32 want)
 /* Frees want frames: of shared memory its share, and of our own. */
 static u32 reclaim(struct fl_pager *p, struct fl_queue *q, u32 want)
 {
-	u32 own = p->active.count + p->inactive.count, freed = 0, shared, inactive;
+	u32 own = p->policy.nr_mapped + p->policy.nr_aside, freed = 0, shared, inactive;
 
 	fl_shmem_mine(&p->machine, &shared, &inactive);
 	if (shared)
@@ -183,6 +185,7 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 {
 	u32 have, want, freed = 0;
 	u64 wait = ~0ull;
+	bool more = false;
 	u32 deferred, short_of; /* faults that wait, and those of them that wait for memory */
 
 	fl_lock(&p->lock);
@@ -202,7 +205,7 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 		have = fl_frames_available(p);
 	}
 	short_of = p->nr_deferred - p->nr_later;
-	if (!p->quiesce && (have < p->low || short_of)) {
+	if (!p->quiesce && (have < p->low || short_of || (p->nr_will_need && have < p->high))) {
 		want = have < p->high ? p->high - have : short_of;
 		fl_count(p, kswapd_wakeups, 1);
 		freed = reclaim(p, q, want);
@@ -219,10 +222,12 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 		p->unevictable_scans = 0;
 	if (p->nr_deferred && !p->quiesce)
 		fl_pager_run_deferred(p, q);
+	if (p->nr_will_need && !p->quiesce)
+		more = fl_pager_read_needed(p, q);
 	fl_pager_drain(p, q);
 	deferred = p->nr_deferred;
 	if ((freed && (deferred || fl_frames_available(p) < p->low)) ||
-		__atomic_load_n(&p->machine.self->wanted, __ATOMIC_RELAXED))
+		__atomic_load_n(&p->machine.self->wanted, __ATOMIC_RELAXED) || more)
 		wait = 0;
 	else if (deferred)
 		wait = deferred == p->nr_later ? LATER_NS : RETRY_NS;

@@ -1,4 +1,4 @@
-/* From the inactive list to the swap file; see pageout.h. */
+/* From the inactive pages to the swap file; see pageout.h. */
 #include "pager/pageout.h"
 #include "pager/copyout.h"
 
@@ -18,7 +18,7 @@ static void swapped(struct fl_pager *p, u32 f)
 
 	p->pages.slot[f] = FL_NO_SLOT; /* the pte has it now */
 	fl_pager_swapped(p, va, slot);
-	fl_frame_free(p, f);
+	fl_frame_evicted(p, f);
 }
 
 static void submit(struct fl_pager *p, struct fl_queue *q, const u32 *frames, u32 n, u32 slot)
@@ -38,12 +38,6 @@ static void submit(struct fl_pager *p, struct fl_queue *q, const u32 *frames, u3
 	fl_count(p, pswpout, n);
 	fl_count(p, swapout_ios, 1);
 	p->backend->submit(q, io);
-}
-
-static void back_to_inactive(struct fl_pager *p, u32 f)
-{
-	fl_idx_push_head(&p->inactive, p->pages.next, p->pages.prev, f);
-	fl_page_set_flags(&p->pages.page[f], FL_PG_INACTIVE);
 }
 
 /* Is the page at va set aside, and to be written? Its frame, or FL_NO_FRAME. */
@@ -89,14 +83,14 @@ u32 fl_shrink_inactive(struct fl_pager *p, struct fl_queue *q, u32 want, u32 *re
 	u32 frames[FL_BATCH_PAGES], n = 0, freed = 0, at = 0;
 
 	*ret_submitted = 0;
-	while (freed + n < want && n < FL_BATCH_PAGES && p->inactive.count) {
-		u32 f = fl_idx_pop_tail(&p->inactive, p->pages.next, p->pages.prev);
+	while (freed + n < want && n < FL_BATCH_PAGES && p->policy.nr_aside) {
+		u32 f = fl_policy_pick_aside(&p->policy);
 		struct fl_page *pg = &p->pages.page[f];
 
 		fl_page_clear_flags(pg, FL_PG_INACTIVE);
 		if (fl_page_has(*pg, FL_PG_FILE)) {
 			fl_pte_set(&p->mm, fl_page_va(*pg), 0);
-			fl_frame_free(p, f);
+			fl_frame_evicted(p, f);
 			fl_count(p, filemap_dropped, 1);
 			fl_count(p, pgsteal, 1);
 			freed++;
@@ -106,7 +100,7 @@ u32 fl_shrink_inactive(struct fl_pager *p, struct fl_queue *q, u32 want, u32 *re
 			freed++;
 		} else if (fl_page_is_zero((void *)fl_slot_addr(p, f))) {
 			fl_pte_set(&p->mm, fl_page_va(*pg), fl_pte_make(FL_PTE_ZERO, 0, 0));
-			fl_frame_free(p, f);
+			fl_frame_evicted(p, f);
 			fl_count(p, swap_zero, 1);
 			fl_count(p, pgsteal, 1);
 			freed++;
@@ -125,7 +119,7 @@ u32 fl_shrink_inactive(struct fl_pager *p, struct fl_queue *q, u32 want, u32 *re
 	}
 	*ret_submitted = at;
 	while (at < n)
-		back_to_inactive(p, frames[--n]);
+		fl_frame_deactivate(p, frames[--n]);
 	return freed;
 }
 
@@ -150,7 +144,7 @@ u32 fl_write_done(struct fl_pager *p, struct fl_io *io)
 				fl_frame_clear_slot(p, f);
 			else
 				fl_page_clear_flags(pg, FL_PG_DIRTY);
-			back_to_inactive(p, f);
+			fl_frame_deactivate(p, f);
 			if (wanted)
 				fl_pager_map_run(p, fl_vma_at(&p->mm, va), va, f, 1, false);
 		} else {

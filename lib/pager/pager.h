@@ -9,7 +9,7 @@
  * (WRITEBACK, READING), and whoever meets such a page waits for the I/O by
  * setting WANTED, or takes the page from it by setting ORPHAN.
  *
- *   fault.c    resolving one fault          evict.c  second-chance reclaim
+ *   fault.c    resolving one fault          evict.c  reclaim, as the policy says
  *   frames.c   frames of this process       range.c  munmap, madvise, mremap
  *   swapin.c   reading pages back           fork.c   sharing pages with a child
  *   kswapd.c   background reclaim, OOM         pageout.c  writing to swap
@@ -17,7 +17,8 @@
  *   shed.c    evicting shared pages        age.c    how old the active list is
  *   shmem.c   shared anonymous memory      shmem-out.c  evicting it
  *   shmem-in.c  reading it back            shmem-keep.c  when it is ours no more
- *   filemap.c private file mappings
+ *   filemap.c private file mappings       anon.c   what has been written
+ *   willneed.c  reading what will be needed
  *
  * Context of every function: the mm lock is held, all signals are blocked, the
  * stack and all arguments lie outside managed memory.
@@ -36,16 +37,23 @@
 #include "mm/vma.h"
 #include "pager/age.h"
 #include "pager/host.h"
+#include "reclaim/policy.h"
 #include "swap/backend.h"
 
 #define FL_BOUNCE_PAGES 16u
 #define FL_MAX_LEAVING	32u
+#define FL_WILL_NEED	8u
 
 /* A fault that could not be resolved for want of a frame. */
 struct fl_deferred {
 	struct fl_deferred *next;
 	u64 va;
 	u32 flags;
+};
+
+/* What is to be read: willneed.c. */
+struct fl_will_need {
+	u64 start, end;
 };
 
 /* A place where faults were seen to go up or down through the address space. */
@@ -68,14 +76,16 @@ struct fl_pager {
 	struct fl_page_arrays pages;
 	u8 *local_order;
 	struct fl_buddy local;	/* frames held but unused */
-	struct fl_idx_list active, inactive;
-	struct fl_age age;	/* of the active list */
+	struct fl_policy policy; /* of the pages ACTIVE and INACTIVE */
+	void *policy_memory;
+	struct fl_age age;	/* of the active pages */
 	u32 low, high;		/* watermarks, in frames free to this process */
 	u32 unevictable_scans;
 	u32 reaped_ms;		/* when dead processes were looked for */
-	u32 inactive_share, majors_seen, softs_seen; /* of the lists: evict.c */
 	u32 write_errors;	/* writes to swap that failed */
 	u32 pageout;		/* pages that the program wants out: MADV_PAGEOUT */
+	struct fl_will_need will_need[FL_WILL_NEED]; /* ranges that the program wants in */
+	u32 nr_will_need, will_read; /* of them; pages that may be read yet */
 	u32 shed;		/* shared pages given up that others have still: shed.h */
 	u64 *shmem_view;	/* our own view of each object of shared memory, 0: none; NULL: no object yet */
 	u64 shmem_next;		/* where the block filled last has ended */
@@ -179,7 +189,10 @@ u32 fl_frames_give_back(struct fl_pager *p, u32 n);	/* local free frames to the 
 /* Compressed pages have grown: local free frames make good what they take beyond the budget. */
 void fl_frames_settle(struct fl_pager *p);
 void fl_frame_unlist(struct fl_pager *p, u32 frame);
-void fl_frame_activate(struct fl_pager *p, u32 frame);	/* to the active list's head */
+void fl_frame_activate(struct fl_pager *p, u32 frame);	/* mapped: among the active ones */
+void fl_frame_deactivate(struct fl_pager *p, u32 frame); /* set aside: among the inactive ones */
+/* Its content is elsewhere, and the frame free. */
+void fl_frame_evicted(struct fl_pager *p, u32 frame);
 void fl_frame_set_slot(struct fl_pager *p, u32 frame, u32 slot);
 void fl_frame_clear_slot(struct fl_pager *p, u32 frame);	/* gives the slot back */
 static inline u64 fl_slot_addr(const struct fl_pager *p, u32 frame)
@@ -218,6 +231,16 @@ void fl_io_ended(struct fl_pager *p); /* the same of one without a request */
 /* Reads n swapped pages that lie side by side into to at once. 0 or -errno. */
 int fl_pager_read_slots_now(struct fl_pager *p, u32 slot, u32 n, void *to);
 
+/* Reads what is in swap of [*start, end), within one VMA, most pages at most; nobody waits for it. How
+ * far it came is in *start: there is no frame, if it is neither the end nor that many pages. */
+u32 fl_pager_read_range(struct fl_pager *p, u64 *start, u64 end, u32 most);
+
+/* willneed.c */
+/* The program will need [start, end) soon; it may be anything. */
+void fl_pager_will_need(struct fl_pager *p, u64 start, u64 end);
+/* kswapd: submits reads of that to q. Is there more to do? */
+bool fl_pager_read_needed(struct fl_pager *p, struct fl_queue *q);
+
 /* evict.c */
 /* Frees up to want frames; writes are submitted to q and finished with the
  * lock let go. Returns frames freed; shared pages given up that others have still
@@ -246,6 +269,10 @@ int fl_pager_moved(struct fl_pager *p, u64 old, u64 new, u64 bytes);
 /* Write-protects again what the mirror says is write-protected in the range. */
 void fl_pager_reprotect(struct fl_pager *p, u64 start, u64 end);
 
+/* anon.c: before VMAs in or beside [start, end) are changed, as long as their pages are there: which of
+ * them have been written since they were read. */
+void fl_pager_see_writes(struct fl_pager *p, u64 start, u64 end);
+
 /* release.c: puts all pages of [start, end), within one VMA and with no I/O under way, into
  * the program; drop_zeros: but for those of zeros, which are to be absent. The books are the
  * caller's to close (fl_pager_forget). Returns how far it came: end, if nothing failed. */
@@ -263,7 +290,7 @@ void fl_pager_wait_idle(struct fl_pager *p);	/* no I/O in flight, lock held agai
  * how long there is nothing to do, in ns: 0 none, ~0 until the doorbell rings. */
 u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q);
 
-/* Starts: p->mm etc. are initialised; machine view entered; arrays reserved. */
+/* Starts: p->mm etc. are initialised; machine view entered; arrays and policy_memory reserved. */
 void fl_pager_init(struct fl_pager *p, struct fl_arena *arena, struct fl_host *host);
 void fl_pager_update_stats(struct fl_pager *p);
 

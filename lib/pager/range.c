@@ -32,6 +32,7 @@ void fl_pager_forget(struct fl_pager *p, u64 start, u64 end)
 			break;
 		case FL_PTE_SWAP:
 			fl_swap_put(&p->machine, f);
+			fl_policy_forget(&p->policy, va >> FL_PAGE_SHIFT);
 			break;
 		default:
 			break;

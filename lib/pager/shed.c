@@ -12,6 +12,7 @@ static bool given_up(struct fl_pager *p, u32 f, u64 va, u32 slot)
 	bool freed;
 
 	p->pages.slot[f] = FL_NO_SLOT; /* the pte has it now */
+	fl_policy_evicted(&p->policy, f, va >> FL_PAGE_SHIFT);
 	freed = fl_frame_drop(p, f);
 	if (slot == FL_NO_SLOT) {
 		fl_pte_set(&p->mm, va, fl_pte_make(FL_PTE_ZERO, 0, 0));

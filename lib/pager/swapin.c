@@ -278,6 +278,40 @@ static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 pg_f
 	return fl_pte_state(fl_pte_get(&p->mm, va)) == FL_PTE_SWAPIN;
 }
 
+u32 fl_pager_read_range(struct fl_pager *p, u64 *start, u64 end, u32 most)
+{
+	struct frames fr = {0, 0};
+	struct fl_io *io = NULL;
+	u64 *ptep = NULL;
+	u32 n = 0;
+
+	for (; n < most && (ptep = fl_pt_next(&p->mm, start, end)); *start += FL_PAGE_SIZE) {
+		u32 slot = fl_pte_payload(*ptep);
+
+		if (fl_pte_state(*ptep) != FL_PTE_SWAP)
+			continue;
+		if (io && (slot != io->slot + io->npages || io->npages == FL_IO_PAGES)) {
+			fl_pager_submit_read(p, io);
+			io = NULL;
+		}
+		if (!io)
+			io = fl_pager_new_read(p, slot);
+		if (!add_page(p, io, &fr, *start, slot, most - n, FL_PG_READAHEAD))
+			break;
+		n++;
+	}
+	if (n < most && !ptep)
+		*start = end;
+	return_frames(p, &fr);
+	if (io && io->npages)
+		fl_pager_submit_read(p, io);
+	else if (io)
+		put_io(p, io);
+	fl_count(p, swap_ra, n);
+	p->ra_pages += n;
+	return n;
+}
+
 enum fl_fault_result fl_pager_swapin(
 	struct fl_pager *p, struct fl_vma *vma, u64 va, u64 pte, u32 flags)
 {
@@ -320,8 +354,7 @@ static void arrived(struct fl_pager *p, u32 f)
 	}
 	fl_page_clear_flags(pg, FL_PG_READING | FL_PG_WANTED | FL_PG_DIRTY);
 	fl_pte_set(&p->mm, va, fl_pte_make(FL_PTE_SOFT, f, 0));
-	fl_idx_push_head(&p->inactive, p->pages.next, p->pages.prev, f);
-	fl_page_set_flags(pg, FL_PG_INACTIVE);
+	fl_frame_deactivate(p, f);
 	if (wanted)
 		fl_pager_map_run(p, fl_vma_at(&p->mm, va), va, f, 1,
 			!write && fl_pager_track_clean(p, 1));

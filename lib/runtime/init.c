@@ -165,8 +165,9 @@ static void queue_opened(struct fl_pager *p, struct fl_queue *q)
 static int reserve_arrays(struct fl_pager *p, u32 nframes)
 {
 	u64 n = nframes, links = fl_page_up(n * 4);
+	u64 policy = fl_policy_bytes(&p->machine.t->config.policy_options, nframes);
 	/* in one mapping: each of ours is one that the program cannot have (vm.max_map_count) */
-	char *at = reserve(fl_page_up(n * sizeof(struct fl_page)) + 3 * links + fl_page_up(n));
+	char *at = reserve(fl_page_up(n * sizeof(struct fl_page)) + 3 * links + fl_page_up(n) + policy);
 
 	fl.pool_bytes = n * FL_PAGE_SIZE;
 	p->pool = (u64)reserve(fl.pool_bytes);
@@ -178,6 +179,7 @@ static int reserve_arrays(struct fl_pager *p, u32 nframes)
 	p->pages.prev = (u32 *)(at + links);
 	p->pages.slot = (u32 *)(at + 2 * links);
 	p->local_order = (u8 *)(at + 3 * links);
+	p->policy_memory = at + 3 * links + fl_page_up(n);
 	/* the child of a fork makes itself a new one */
 	fl_syscall(SYS_madvise, p->pool, fl.pool_bytes, MADV_DONTFORK);
 	return 0;

@@ -76,12 +76,17 @@ static long write_kernels(enum fl_limit which, const struct rlimit *l)
 	return fl_syscall(SYS_prlimit64, 0, fl_limit_resource(which), l, NULL);
 }
 
-static void lift(enum fl_limit which, const struct rlimit *now)
+/* As far as it may be; in *now what there was, and then is. */
+static void lift(enum fl_limit which, struct rlimit *now)
 {
 	struct rlimit none = {RLIM_INFINITY, RLIM_INFINITY}, all = {now->rlim_max, now->rlim_max};
 
-	if (now->rlim_cur != RLIM_INFINITY && write_kernels(which, &none) < 0)
-		write_kernels(which, &all);
+	if (now->rlim_cur == RLIM_INFINITY)
+		return;
+	if (write_kernels(which, &none) == 0)
+		*now = none;
+	else if (write_kernels(which, &all) == 0)
+		*now = all;
 }
 
 /* Our own object, page by page as the loader has it: what is read-only once it has been
@@ -174,22 +179,59 @@ static void count_own(u64 bytes[FL_NR_LIMITS])
 	}
 }
 
+static void publish(enum fl_limit which, const struct rlimit *view, const struct rlimit *kernels)
+{
+	fl.pager.machine.self->lifted[which] = (struct fl_limit_lifted){true,
+		{view->rlim_cur, view->rlim_max}, {kernels->rlim_cur, kernels->rlim_max}};
+}
+
 void fl_limits_lift(struct fl_limits *ret)
 {
 	give_spare();
 	ret->left_alone = fl.exec_tid && fl.exec_tid != fl_gettid();
 	if (ret->left_alone)
 		return;
-	for (enum fl_limit i = 0; i < FL_NR_LIMITS; i++) {
-		struct rlimit *l = &ret->view[i], now;
+	fl_shlock(&fl.pager.machine.t->limits_lock);
+	ret->left_alone = fl.pager.machine.self->lifted[0].on;
+	for (enum fl_limit i = 0; i < FL_NR_LIMITS && !ret->left_alone; i++) {
+		struct rlimit *l = &ret->view[i], *now = &ret->kernel[i];
 
-		*l = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
-		if (!read_kernels(i, l))
-			continue;
-		now = *l;
+		*now = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+		read_kernels(i, now);
+		*l = *now;
 		fl_limit_to_view(&fl.pager.machine.self->limit[i], l);
-		lift(i, &now);
+		lift(i, now);
+		publish(i, l, now);
 	}
+	fl_shunlock(&fl.pager.machine.t->limits_lock);
+}
+
+/* The program's limit is put into force, with what is ours now. Whoever set another meanwhile without
+ * a look at our record has set what the kernel had. limits_lock held. */
+static void settle(enum fl_limit which, struct rlimit *view, struct rlimit *kernels, u64 own, u64 spare)
+{
+	struct fl_limit_above *above = &fl.pager.machine.self->limit[which], next = {own, own + spare};
+	struct rlimit k, was;
+
+	for (int tries = 0; tries < 8; tries++) {
+		k = *view;
+		fl_limit_to_kernel(which, &next, &k);
+		if (fl_syscall(SYS_prlimit64, 0, fl_limit_resource(which), &k, &was) < 0) {
+			/* it may not be raised: what there is has to do */
+			if (!read_kernels(which, &was))
+				break;
+			next.hard = was.rlim_max - fl_min(view->rlim_max, was.rlim_max);
+			k = *view;
+			fl_limit_to_kernel(which, &next, &k);
+			write_kernels(which, &k);
+		}
+		if (was.rlim_cur == kernels->rlim_cur && was.rlim_max == kernels->rlim_max)
+			break;
+		*view = was;
+		fl_limit_to_view(above, view);
+		*kernels = k;
+	}
+	*above = next;
 }
 
 void fl_limits_settle(const struct fl_limits *limits)
@@ -201,48 +243,43 @@ void fl_limits_settle(const struct fl_limits *limits)
 	if (limits->left_alone)
 		return; /* in case that the exec fails: what is new of ours is counted next time */
 	count_own(own);
+	fl_shlock(&fl.pager.machine.t->limits_lock);
 	for (enum fl_limit i = 0; i < FL_NR_LIMITS; i++) {
-		struct fl_limit_above *above = &fl.pager.machine.self->limit[i];
-		struct rlimit k = limits->view[i], now;
+		struct fl_limit_lifted *lifted = &fl.pager.machine.self->lifted[i];
+		struct rlimit view = limits->view[i], kernels = limits->kernel[i];
 
-		above->soft = own[i];
-		above->hard = own[i] + SPARE_BYTES + (may_grow ? FL_SHMEM_PAGES * FL_PAGE_SIZE : 0);
-		if (k.rlim_cur == RLIM_INFINITY)
-			continue; /* nothing was lifted */
-		fl_limit_to_kernel(i, above, &k);
-		if (write_kernels(i, &k) == 0 || !read_kernels(i, &now))
-			continue;
-		/* it may not be raised: what there is has to do */
-		above->hard = now.rlim_max - limits->view[i].rlim_max;
-		k = limits->view[i];
-		fl_limit_to_kernel(i, above, &k);
-		write_kernels(i, &k);
+		if (lifted->on) { /* others may have set it */
+			view = (struct rlimit){lifted->view.soft, lifted->view.hard};
+			kernels = (struct rlimit){lifted->kernel.soft, lifted->kernel.hard};
+		}
+		settle(i, &view, &kernels, own[i], SPARE_BYTES + (may_grow ? FL_SHMEM_PAGES * FL_PAGE_SIZE : 0));
+		lifted->on = false;
 	}
+	fl_shunlock(&fl.pager.machine.t->limits_lock);
 }
 
 void fl_limits_start(const char *told, struct fl_limits *ret)
 {
 	ret->left_alone = false;
 	for (enum fl_limit i = 0; i < FL_NR_LIMITS; i++) {
-		struct rlimit *l = &ret->view[i], now;
+		struct rlimit *l = &ret->view[i], *now = &ret->kernel[i];
 		struct fl_limit_above above = {0};
 		u64 told_soft, soft, told_hard, hard;
 
-		*l = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
-		if (!read_kernels(i, l))
-			continue;
-		now = *l;
+		*now = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY};
+		read_kernels(i, now);
+		*l = *now;
 		if (told) {
 			told_soft = fl_read_number(&told);
 			soft = fl_read_number(&told);
 			told_hard = fl_read_number(&told);
 			hard = fl_read_number(&told);
 			/* unless somebody has set others meanwhile, who knew nothing of this */
-			above.soft = now.rlim_cur == told_soft ? soft : 0;
-			above.hard = now.rlim_max == told_hard ? hard : 0;
+			above.soft = now->rlim_cur == told_soft ? soft : 0;
+			above.hard = now->rlim_max == told_hard ? hard : 0;
 			fl_limit_to_view(&above, l);
 		}
-		lift(i, &now);
+		lift(i, now);
 	}
 	dl_iterate_phdr(add_up_library, NULL);
 	read_heap();
@@ -301,9 +338,9 @@ void fl_limits_lower(bool undo)
 	}
 }
 
-void fl_limits_exec_failed(void)
+void fl_limits_raise(void)
 {
-	for (enum fl_limit i = 0; i < FL_NR_LIMITS && known.lowered; i++) {
+	for (enum fl_limit i = 0; i < FL_NR_LIMITS; i++) {
 		struct rlimit l, view;
 
 		if (!read_kernels(i, &l))
@@ -314,6 +351,12 @@ void fl_limits_exec_failed(void)
 		fl_limit_to_kernel(i, &fl.pager.machine.self->limit[i], &view);
 		write_kernels(i, &view);
 	}
+}
+
+void fl_limits_exec_failed(void)
+{
+	if (known.lowered)
+		fl_limits_raise();
 	known.lowered = false;
 	fl.exec_tid = 0;
 }

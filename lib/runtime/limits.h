@@ -20,10 +20,10 @@
 
 #include <sys/resource.h>
 
-/* The program's view of both. */
+/* The program's view of both, and what the kernel was told instead. */
 struct fl_limits {
-	struct rlimit view[FL_NR_LIMITS];
-	bool left_alone; /* they are about to be inherited by another program */
+	struct rlimit view[FL_NR_LIMITS], kernel[FL_NR_LIMITS];
+	bool left_alone; /* they are about to be inherited by another program, or lifted already */
 };
 
 /* The resource of a limit, RLIMIT_*; and the limit of a resource, FL_NR_LIMITS if it is another. */
@@ -55,6 +55,8 @@ bool fl_limits_tell(char *buf, u32 size, bool lowered);
 /* The soft limits as the program knows them, for one that is not managed. With undo they are put
  * back when the exec has failed. */
 void fl_limits_lower(bool undo);
+/* After that: as managed ones know them. */
+void fl_limits_raise(void);
 /* The thread fl.exec_tid is still there. */
 void fl_limits_exec_failed(void);
 

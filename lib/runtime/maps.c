@@ -124,7 +124,7 @@ static void adopt_heap(struct fl_vma *v)
 		return;
 	v->owner = FL_OWNER_MANAGED;
 	v->flags |= FL_VM_HEAP;
-	fl_mm_map(&p->mm, v);
+	fl_vma_written(&p->mm, fl_mm_map(&p->mm, v));
 	p->mm.start_brk = v->start;
 	for (u64 va = v->start; va < v->end; va += FL_PAGE_SIZE)
 		if (p->host->ops->present(p->host, va))
@@ -156,8 +156,8 @@ static void know_growing(struct fl_vma *v)
 static u64 untold(const struct fl_vma *old, const struct fl_vma *v)
 {
 	const u64 flags = FL_VM_LOCKED | FL_VM_LOCKONFAULT | FL_VM_DONTFORK | FL_VM_WIPEONFORK |
-		FL_VM_DONTDUMP | FL_VM_RAND_READ | FL_VM_SEQ_READ | FL_VM_NORESERVE | FL_VM_HUGETLB | FL_VM_HUGEPAGE |
-		FL_VM_NOHUGEPAGE | FL_VM_MERGEABLE;
+		FL_VM_DONTDUMP | FL_VM_NORESERVE | FL_VM_HUGETLB | FL_VM_HUGEPAGE |
+		FL_VM_NOHUGEPAGE | FL_VM_MERGEABLE | FL_VM_SEQ_READ | FL_VM_RAND_READ;
 
 	if (old->owner != FL_OWNER_KERNEL || (old->flags ^ v->flags) & FL_VM_SHARED)
 		return 0;

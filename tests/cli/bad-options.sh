@@ -23,7 +23,11 @@ expect_error "unknown swap device" 2 nosuch
 ran "$FAULTLINE" run --swap "file:$tmp/swap,size=12Q" -- true
 expect_error "unparsable swap size" 2 12Q
 ran "$FAULTLINE" run --policy nosuch -- true
-expect_error "unknown policy" 2 nosuch
+expect_error "unknown policy" 2 'nosuch.*second-chance, fifo, clock, s3-fifo, car or random'
+ran "$FAULTLINE" run --policy car,small=5 -- true
+expect_error "another policy's key" 2 car,small=5
+ran "$FAULTLINE" run --policy clock,aside=0 -- true
+expect_error "a key's value out of range" 2 'from 1 to 90'
 ran "$FAULTLINE" run --engine nosuch -- true
 expect_error "unknown engine" 2 nosuch
 ran "$FAULTLINE" run --layout nosuch -- true

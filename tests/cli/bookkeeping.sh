@@ -5,7 +5,7 @@
 . "$(dirname "$0")/common.sh"
 
 touch_mib=128
-work=$FL_BUILD/bench/touch
+work=$FL_BUILD/bench/micro
 
 # tables NAME RAM COMMAND...: the most that one process's tables took, in $bytes.
 tables() {
@@ -31,7 +31,7 @@ fi
 for ram in 1G 32M; do
 	for order in sequential random; do
 		what="$touch_mib MiB touched, $order, --ram $ram"
-		tables "$what" "$ram" "$work" "$order" "$touch_mib" || continue
+		tables "$what" "$ram" "$work" "first-touch-$order" byte "$touch_mib" 1 || continue
 		if [ $(((bytes - start) * 100)) -le $((touch_mib << 20)) ]; then
 			pass "$what: at most 1 %" "$((bytes - start)) bytes"
 		else

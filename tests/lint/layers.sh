@@ -67,11 +67,13 @@ if [ -n "$bad" ]; then
 else
 	pass include
 fi
-# mm is bookkeeping: no system call, no thread.
-bad=$(grep -lE 'fl_syscall|<sys/syscall.h>|<pthread.h>|<unistd.h>|<sys/mman.h>' "$FL_TOP"/lib/mm/*.[ch])
-if [ -n "$bad" ]; then
-	fail "mm makes no system calls" "$bad"
-else
-	pass "mm makes no system calls"
-fi
+# mm and reclaim are bookkeeping: no system call, no thread.
+for room in mm reclaim; do
+	bad=$(grep -lE 'fl_syscall|<sys/syscall.h>|<pthread.h>|<unistd.h>|<sys/mman.h>' "$FL_TOP/lib/$room"/*.[ch])
+	if [ -n "$bad" ]; then
+		fail "$room makes no system calls" "$bad"
+	else
+		pass "$room makes no system calls"
+	fi
+done
 finish

@@ -64,13 +64,24 @@ static void move(int flags, const char *what)
 /* What is shrunk on the way may end in other VMAs, or nowhere, without MREMAP_FIXED. */
 static void cut(void)
 {
-	char *p = several(1);
+	char *p = several(1), *q;
 
 	CHECK(mremap(p, PIECE * PIECES * PAGE, PIECE / 2 * PAGE, 0) == p, "shrink over several");
 	push_out();
 	expect(p, PIECE / 2, 1);
 	CHECK(madvise(p + PIECE / 2 * PAGE, PAGE, MADV_NORMAL) == -1, "the rest is gone");
 	say("shrink: ok\n");
+
+	p = several(1);
+	q = map_filled(PIECE, 9000);
+	push_out();
+	CHECK(mremap(p, PIECE * PIECES * PAGE, PIECE / 2 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, q) == q,
+		"shrink over several, elsewhere");
+	push_out();
+	expect(q, PIECE / 2, 1);
+	expect(q + PIECE / 2 * PAGE, PIECE / 2, 9000 + PIECE / 2);
+	CHECK(madvise(p + 4 * PIECE * PAGE, PAGE, MADV_NORMAL) == -1, "the rest is gone");
+	say("shrink and move: ok\n");
 
 	p = several(1);
 	CHECK(mremap(p, PIECE * PIECES * PAGE, PIECE * PIECES * PAGE, MREMAP_MAYMOVE) == p, "same size");

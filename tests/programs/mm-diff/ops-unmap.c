@@ -43,10 +43,7 @@ enum remap {
 	NEW_MISALIGNED,
 };
 
-/*
- * Some kinds take only what is one VMA. Whether the kernel has made one of what lies side by side
- * depends on who was first to fault in each; so it is one page, or what was just mapped.
- */
+/* Some kinds take only what is one VMA: mostly it is one page, or what was just mapped. */
 static bool needs_one(long kind)
 {
 	return kind == GROW || kind == GROW_OR_MOVE || kind == MOVE_SIZE || kind == KEEP ||
@@ -78,7 +75,7 @@ static void op_mremap(struct worker *w, const struct op *op)
 	char *at = to.at, *p;
 	bool odd = !draw(w, 24);
 
-	if (needs_one(op->arg))
+	if (needs_one(op->arg) && draw(w, 2))
 		make_one(w, &s);
 	bytes = s.bytes;
 	less = draw(w, bytes / PAGE + 1) * PAGE;

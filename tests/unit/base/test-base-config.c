@@ -74,6 +74,23 @@ static const struct {
 	{"swap", "file,size=1", false},
 	{"policy", "second-chance", true},
 	{"policy", "lru", false},
+	{"policy", "", false},
+	{"policy", "second-chance,aside=50", true},
+	{"policy", "fifo", true},
+	{"policy", "fif", false},
+	{"policy", "fifo,aside=50", false},
+	{"policy", "clock,aside=90", true},
+	{"policy", "clock,aside=91", false},
+	{"policy", "clock,aside=", false},
+	{"policy", "clock,aside", false},
+	{"policy", "clock,", false},
+	{"policy", "clock,aside=5x", false},
+	{"policy", "s3-fifo,small=20,aside=30", true},
+	{"policy", "s3-fifo,small=0", false},
+	{"policy", "car,small=20", false},
+	{"policy", "random,seed=4294967295", true},
+	{"policy", "random,seed=4294967296", false},
+	{"policy", "random,seed=99999999999999999999", false},
 	{"prefetch", "none", true},
 	{"prefetch", "readahead", true},
 	{"prefetch", "oracle", false},
@@ -144,6 +161,7 @@ START_TEST(test_variable)
 	ck_assert_int_eq(
 		fl_config_parse(&c,
 			"ram=16M,swap=file:/x,size=1G,quiet,prefetch=none,,strict,stats=/y,"
+			"policy=s3-fifo,small=5,aside=25,"
 			"layout=legacy,no-randomize", why,
 			sizeof(why)),
 		0);
@@ -151,6 +169,10 @@ START_TEST(test_variable)
 	ck_assert_str_eq(c.swap_path, "/x");
 	ck_assert_uint_eq(c.swap_max_bytes, 1ull << 30);
 	ck_assert_str_eq(c.prefetch, "none");
+	ck_assert_str_eq(c.policy, "s3-fifo,small=5,aside=25");
+	ck_assert_uint_eq(c.policy_options.kind, FL_POLICY_S3_FIFO);
+	ck_assert_uint_eq(c.policy_options.small_percent, 5);
+	ck_assert_uint_eq(c.policy_options.aside_percent, 25);
 	ck_assert_str_eq(c.stats_path, "/y");
 	ck_assert(c.quiet && c.strict && !c.copy_only && c.no_randomize);
 	ck_assert_uint_eq(c.layout, FL_LAYOUT_LEGACY);

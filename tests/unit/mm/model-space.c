@@ -59,7 +59,7 @@ static void step_map(void)
 {
 	static const u64 flags[] = {FL_VM_READ | FL_VM_WRITE, FL_VM_READ, FL_VM_READ | FL_VM_EXEC,
 		FL_VM_READ | FL_VM_WRITE | FL_VM_GROWSDOWN};
-	struct fl_vma new = {.flags = flags[rnd(fl_array_size(flags))]}, *vma;
+	struct fl_vma new = {.flags = flags[rnd(fl_array_size(flags))], .anon = 1}, *vma;
 	u32 from, to;
 
 	random_range(&from, &to);
@@ -165,6 +165,8 @@ static void step_move(void)
 	vma = fl_mm_move(&space.mm, VA(old), old_len * FL_PAGE_SIZE, VA(new),
 		new_len * FL_PAGE_SIZE, keep && new != old);
 	must(vma->start <= VA(new) && vma->end > VA(new));
+	if (keep && new != old) /* what was left behind is written again */
+		fl_vma_at(&space.mm, VA(old))->anon = 1;
 	if (n < old_len) {
 		clear_ptes(old + n, old + old_len);
 		unmap_pages(old + n, old + old_len);

@@ -68,7 +68,7 @@ static inline void reserve(u32 nr_nodes)
 
 static inline struct fl_vma *map(u32 from, u32 to, char letter)
 {
-	struct fl_vma template = {.start = VA(from), .end = VA(to), .pgoff = VA(from) >> 12};
+	struct fl_vma template = {.start = VA(from), .end = VA(to), .pgoff = VA(from) >> 12, .anon = 1};
 
 	for (size_t k = 0; k < fl_array_size(kinds); k++) {
 		if (kinds[k].letter == letter) {

@@ -158,8 +158,7 @@ static void check_books(struct fake *f)
 	const char *w = "?";
 
 	if (fl_vma_validate(&p->mm, &w) < 0 || fl_pt_validate(&p->mm, &w) < 0 ||
-		fl_idx_validate(&p->active, a.next, a.prev, f->nr_frames, &w) < 0 ||
-		fl_idx_validate(&p->inactive, a.next, a.prev, f->nr_frames, &w) < 0 ||
+		fl_policy_validate(&p->policy, f->nr_frames, &w) < 0 ||
 		fl_buddy_validate(&p->local, &a, &w) < 0)
 		fake_fail(f, __FILE__, __LINE__, w);
 	if (fl_machine_validate(&p->machine, why, sizeof(why)) < 0)
@@ -202,8 +201,8 @@ void fake_check(struct fake *f, bool shared)
 	fake_must(f, t.mapped == p->mm.rss_anon);
 	fake_must(f, t.inactive + t.writeback == p->mm.soft_pages);
 	fake_must(f, t.reading == p->mm.swapin_pages);
-	fake_must(f, t.inactive == p->inactive.count);
-	fake_must(f, t.active == p->active.count && t.active == t.mapped);
+	fake_must(f, t.inactive == p->policy.nr_aside);
+	fake_must(f, t.active == p->policy.nr_mapped && t.active == t.mapped);
 	fake_must(f, t.local == p->local.nr_free);
 	fake_must(
 		f, t.held == t.mapped + t.inactive + t.writeback + t.reading + t.orphans + t.local);

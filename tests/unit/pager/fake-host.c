@@ -393,6 +393,8 @@ static void open_machine(struct fake *f, const struct fake_options *o)
 	c.copy_only = o->copy_only;
 	c.fault_around_order = o->around_order;
 	snprintf(c.prefetch, sizeof(c.prefetch), "%s", o->no_readahead ? "none" : "readahead");
+	if (o->policy && fl_config_set(&c, "policy", o->policy, why, sizeof(why)) < 0)
+		fake_fail(f, __FILE__, __LINE__, why);
 	snprintf(c.swap_path, sizeof(c.swap_path), "%s", dir && *dir ? dir : "/tmp");
 	if (fl_machine_create(&c, &mem, &swap, why, sizeof(why)) < 0 ||
 		fl_machine_open(&f->p.machine, mem, swap) < 0 ||
@@ -408,6 +410,13 @@ static void open_queue(struct fake *f, struct fl_queue *q)
 		&f->arena, fl_max(fl_backend_file_bytes(), sizeof(struct fake_swap_queue)));
 	if (f->p.backend == &fake_swap)
 		((struct fake_swap_queue *)q->impl)->fake = f;
+}
+
+static u64 policy_bytes(const struct fl_pager *p)
+{
+	const struct fl_machine *t = p->machine.t;
+
+	return fl_policy_bytes(&t->config.policy_options, t->nframes);
 }
 
 struct fake *fake_create(const struct fake_options *o)
@@ -434,6 +443,7 @@ struct fake *fake_create(const struct fake_options *o)
 	p->pages.prev = fake_reserve(n * 4);
 	p->pages.slot = fake_reserve(n * 4);
 	p->local_order = fake_reserve(n);
+	p->policy_memory = fake_reserve(policy_bytes(p));
 	p->pool = (u64)fake_reserve((n + 1) * FL_PAGE_SIZE);
 	fl_mm_init(&p->mm, &(struct fl_mm_alloc){mm_alloc, mm_free, &f->arena});
 	p->kick = kick;
@@ -465,6 +475,7 @@ void fake_destroy(struct fake *f)
 	munmap(p->pages.prev, n * 4);
 	munmap(p->pages.slot, n * 4);
 	munmap(p->local_order, n);
+	munmap(p->policy_memory, policy_bytes(p));
 	munmap((void *)p->pool, (n + 1) * FL_PAGE_SIZE);
 	munmap(p->machine.held_frames, p->machine.t->held_stride);
 	close(p->machine.mem_fd);

@@ -81,6 +81,11 @@ static u32 swap_mappings(const struct fl_queue *q, struct iovec *ret)
 	return 0;
 }
 
+static int swap_now(struct fl_queue *q, bool write, u32 slot, const struct iovec *iov, u32 n, u32 npages)
+{
+	return fl_backend_file.now(q, write, slot, iov, n, npages);
+}
+
 const struct fl_backend_ops fake_swap = {
 	.name = "fake",
 	.open = swap_open,
@@ -89,4 +94,5 @@ const struct fl_backend_ops fake_swap = {
 	.reap = swap_reap,
 	.poll_fd = swap_poll_fd,
 	.mappings = swap_mappings,
+	.now = swap_now,
 };

@@ -284,7 +284,10 @@ static void settle(void)
 
 static void run_round(u32 round, u64 nr_ops)
 {
+	static const char *const policies[] = {"second-chance", "fifo", "clock", "s3-fifo", "car",
+		"random", "s3-fifo,small=50", "clock,aside=50"};
 	struct fake_options o = {
+		.policy = policies[rnd(fl_array_size(policies))],
 		.nr_frames = 160 + rnd(160),
 		.nr_pages = PAGES,
 		.copy_only = round % 4 == 3,
@@ -318,7 +321,7 @@ static void run_round(u32 round, u64 nr_ops)
 	fake_munmap(f, 0, PAGES);
 	forget(0, PAGES);
 	check();
-	fake_must(f, !f->p.active.count && !f->p.inactive.count && !f->p.machine.t->slots.nr_used);
+	fake_must(f, !f->p.policy.nr_mapped && !f->p.policy.nr_aside && !f->p.machine.t->slots.nr_used);
 	fl_lock(&f->p.lock);
 	fl_frames_give_back(&f->p, f->nr_frames);
 	fl_unlock(&f->p.lock);

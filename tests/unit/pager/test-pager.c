@@ -453,9 +453,9 @@ START_TEST(fork_counts_frames_and_slots)
 	fake_reclaim(f, 8); /* some in swap, some set aside */
 	used = f->p.machine.t->slots.nr_used;
 	ck_assert_uint_gt(used, 0);
-	ck_assert_uint_gt(f->p.inactive.count, 0);
+	ck_assert_uint_gt(f->p.policy.nr_aside, 0);
 	ck_assert(fake_fork(f));
-	ck_assert_uint_eq(f->p.inactive.count, 0); /* the child inherits no pool */
+	ck_assert_uint_eq(f->p.policy.nr_aside, 0); /* the child inherits no pool */
 	ck_assert_uint_eq(f->child.self->held, f->p.mm.rss_anon);
 	fake_check(f, true);
 	for (u32 i = 0; i < 32; i++) {
