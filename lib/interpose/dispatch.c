@@ -51,6 +51,8 @@ static fl_hook *hook_of(long nr)
 	case SYS_prlimit64:
 	case SYS_getrlimit:
 	case SYS_setrlimit: return fl_hook_rlimit;
+	case SYS_truncate:
+	case SYS_ftruncate: return fl_hook_truncate;
 	case SYS_close: return fl_hook_close;
 	case SYS_close_range: return fl_hook_close_range;
 	default: return NULL;

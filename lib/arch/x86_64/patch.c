@@ -22,7 +22,7 @@ static const u16 hooked[] = {
 	SYS_close, SYS_close_range, SYS_dup2, SYS_dup3, SYS_exit, SYS_exit_group,
 	SYS_newfstatat, SYS_stat, SYS_lstat, SYS_fstat, SYS_statx, SYS_getdents64, SYS_ioctl,
 	SYS_process_madvise, SYS_unshare, SYS_setns, SYS_prlimit64, SYS_getrlimit, SYS_setrlimit,
-	SYS_mincore,
+	SYS_mincore, SYS_truncate, SYS_ftruncate,
 };
 
 u32 fl_patch_close_from;
