@@ -58,6 +58,8 @@ static fl_hook *hook_of(long nr)
 	case SYS_io_uring_setup:
 	case SYS_vmsplice: return fl_hook_pins;
 	case SYS_process_vm_writev: return fl_hook_process_vm_writev;
+	case SYS_truncate:
+	case SYS_ftruncate: return fl_hook_truncate;
 	case SYS_close: return fl_hook_close;
 	case SYS_close_range: return fl_hook_close_range;
 	default: return NULL;

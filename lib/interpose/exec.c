@@ -271,6 +271,7 @@ enum fl_action fl_hook_exec(struct fl_call *c)
 	struct place *child = NULL;
 
 	if (!borrowed) {
+		fl_kfault_settle();
 		fl_lock(&fl.pager.lock);
 		fl_follow_restore(&fl.handler.follow);
 		fl_sample(&fl.handler); /* the last chance to count what goes now */

@@ -70,12 +70,10 @@ enum fl_action fl_hook_exit_group(struct fl_call *c)
 
 	if (fl_is_borrowed())
 		return FL_NATIVE;
-	fl_lock(&p->lock);
-	fl_kfault_drain();
-	if (!alone() || has_robust_mutexes()) {
-		fl_unlock(&p->lock);
+	fl_kfault_settle();
+	if (!alone() || has_robust_mutexes())
 		return FL_NATIVE;
-	}
+	fl_lock(&p->lock);
 	fl_pager_wait_idle(p);
 	zap(p);
 	fl_proc_leave(&p->machine);

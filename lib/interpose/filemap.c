@@ -4,6 +4,7 @@
  */
 #include "interpose/filemap.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -94,4 +95,24 @@ bool fl_filemap_grow(const struct fl_vma *v, u64 end, u64 more)
 		return true;
 	file = fl_file_find(&fl.pager, v->dev, v->ino);
 	return fl_twin_grow(file, fl_file_index(v, end) + (more >> FL_PAGE_SHIFT));
+}
+
+/* truncate(2), ftruncate(2): what was written past the end is gone, too. */
+enum fl_action fl_hook_truncate(struct fl_call *c)
+{
+	struct fl_pager *p = &fl.pager;
+	long ret = fl_call_kernel(c);
+	struct fl_file *file;
+	struct stat st;
+
+	if (ret < 0 || !__atomic_load_n(&p->files, __ATOMIC_RELAXED) ||
+		(c->nr == SYS_ftruncate ? fl_syscall(SYS_fstat, c->a[0], &st) :
+					  fl_syscall(SYS_newfstatat, AT_FDCWD, c->a[0], &st, 0)) < 0)
+		return fl_done(c, ret);
+	fl_lock(&p->lock);
+	file = fl_file_find(p, st.st_dev, st.st_ino);
+	if (file)
+		fl_filemap_cut(file, fl_page_up((u64)st.st_size) >> FL_PAGE_SHIFT);
+	fl_unlock(&p->lock);
+	return fl_done(c, ret);
 }

@@ -31,7 +31,7 @@ fl_hook fl_hook_mmap, fl_hook_munmap, fl_hook_mremap, fl_hook_mprotect, fl_hook_
 	fl_hook_barrier, fl_hook_dup, fl_hook_exit, fl_hook_exit_group, fl_hook_exec, fl_hook_stat,
 	fl_hook_statx, fl_hook_getdents64, fl_hook_ioctl, fl_hook_remap_file_pages,
 	fl_hook_process_madvise, fl_hook_alone, fl_hook_rlimit, fl_hook_pins,
-	fl_hook_process_vm_writev, fl_hook_mincore;
+	fl_hook_process_vm_writev, fl_hook_mincore, fl_hook_truncate;
 
 /* task.c: how many threads the program has, 0 if /proc does not tell; lock held. */
 u32 fl_program_threads(void);

@@ -4,6 +4,7 @@
  * The answer is written into a memory file and handed over, so that a tool
  * that is slow to read never holds up a fault.
  */
+#include "runtime/kfault.h"
 #include "runtime/runtime.h"
 #include "arch/x86_64/syscall.h"
 #include "base/log.h"
@@ -248,6 +249,7 @@ int fl_control_serve(struct fl_handler *h)
 	else if (rq.version != FL_SNAPSHOT_VERSION || n != (long)sizeof(rq))
 		reply.status = EPROTO;
 	if (!reply.status) {
+		fl_kfault_serve(h);
 		fl_lock(&h->pager->lock);
 		fl_resync_stacks();
 		file = snapshot(&rq, &reply.bytes);

@@ -251,6 +251,26 @@ void fl_filemap_forget(struct fl_file *file)
 			keep_range(p, vma->start, vma->end);
 }
 
+void fl_filemap_cut(struct fl_file *file, u64 pages)
+{
+	struct fl_pager *p = &fl.pager;
+	struct fl_vma *vma;
+
+	file->pages = pages;
+	fl_for_each_vma(&p->mm, vma)
+	{
+		u64 at = vma->start;
+
+		if (!fl_is_filemap(vma) || vma->dev != file->dev || vma->ino != file->ino ||
+			fl_file_index(vma, vma->end) <= pages)
+			continue;
+		if (pages > vma->pgoff)
+			at += (pages - vma->pgoff) << FL_PAGE_SHIFT;
+		if (p->host->ops->discard(p->host, at, (vma->end - at) >> FL_PAGE_SHIFT) == 0)
+			fl_pager_forget(p, at, vma->end);
+	}
+}
+
 bool fl_filemap_unreadable(struct fl_pager *p, u64 va, bool must)
 {
 	struct fl_vma *vma = fl_vma_at(&p->mm, va);

@@ -41,6 +41,8 @@ void fl_filemap_return(struct fl_file *file);
 bool fl_filemap_return_all(struct fl_vma *vma, u64 start, u64 end);
 /* All pages that were never written are forgotten, and will be read again. */
 void fl_filemap_forget(struct fl_file *file);
+/* The file has so many pages now: what is mapped past them is dropped, if it was written, too. */
+void fl_filemap_cut(struct fl_file *file, u64 pages);
 bool fl_filemap_unreadable(struct fl_pager *p, u64 va, bool must);
 /* Is such a mapping in the range? */
 bool fl_any_filemap(u64 start, u64 end);

@@ -14,6 +14,10 @@
 
 #define DATA_BYTES (8 * FL_PAGE_SIZE)
 #define RING_BYTES (FL_PAGE_SIZE + DATA_BYTES)
+#ifndef PERF_FORMAT_LOST
+#define PERF_FORMAT_LOST (1U << 4)
+#endif
+#define PATIENCE_NS 1000000000u
 #define EVENTS_MAX 1024u /* two for each thread on each CPU */
 
 /* The ring has both kinds of events, told apart by their length. */
@@ -36,15 +40,15 @@ static struct {
 	enum { OFF, ON, REFUSED } state;
 	u64 area;	/* the rings, side by side */
 	u32 nr_rings;
-	u64 last_addr;	/* of a fault that was counted, for those that a ring has lost */
+	struct ring {
+		u64 last_addr;	/* of the last fault in it */
+		bool last_counted; /* which was one that we count */
+		u64 lost, reported; /* as counted; as its records say */
+	} *ring;
+	/* in the handler's table: a minor and a major event for each thread on each CPU */
+	int *fd;
+	u32 nr_events;
 } seen;
-
-/* The handler's, while it opens them. */
-struct events {
-	int *fd;	/* in its table: a minor and a major one for each thread on each CPU */
-	u32 n;
-	u32 nr_cpus;
-};
 
 static long open_event(u64 config, u64 also, u32 tid, u32 cpu)
 {
@@ -54,6 +58,7 @@ static long open_event(u64 config, u64 also, u32 tid, u32 cpu)
 		.config = config,
 		.sample_period = 1,
 		.sample_type = PERF_SAMPLE_ADDR | also,
+		.read_format = PERF_FORMAT_LOST,
 		.inherit = 1,
 		.inherit_thread = 1,
 		.watermark = 1,
@@ -61,15 +66,16 @@ static long open_event(u64 config, u64 also, u32 tid, u32 cpu)
 	};
 	long fd = fl_syscall(SYS_perf_event_open, &attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
-	if (fd != -EACCES)
-		return fd;
 	/* who may not know of the kernel's own events sees no fault within a system call */
-	attr.exclude_kernel = 1;
-	return fl_syscall(SYS_perf_event_open, &attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd == -EACCES) {
+		attr.exclude_kernel = 1;
+		fd = fl_syscall(SYS_perf_event_open, &attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	}
+	return fd;
 }
 
 /* A thread on all CPUs; those that it makes follow by themselves. 0, or -errno. */
-static int open_thread(struct events *e, u32 tid)
+static int open_thread(u32 tid)
 {
 	for (u32 cpu = 0;; cpu++) {
 		long minor = open_event(PERF_COUNT_SW_PAGE_FAULTS_MIN, 0, tid, cpu), major;
@@ -80,17 +86,17 @@ static int open_thread(struct events *e, u32 tid)
 			return 0; /* there is no such CPU */
 		if (minor < 0)
 			return (int)minor;
-		e->fd[e->n++] = (int)minor;
+		seen.fd[seen.nr_events++] = (int)minor;
 		major = open_event(PERF_COUNT_SW_PAGE_FAULTS_MAJ, PERF_SAMPLE_CPU, tid, cpu);
 		if (major < 0)
 			return (int)major;
-		e->fd[e->n++] = (int)major;
-		if (e->n + 2 > EVENTS_MAX)
+		seen.fd[seen.nr_events++] = (int)major;
+		if (seen.nr_events + 2 > EVENTS_MAX)
 			return -EMFILE;
 	}
 }
 
-static int open_events(struct events *e)
+static int open_events(void)
 {
 	struct fl_tasks tasks;
 	int r = fl_tasks_open(&tasks);
@@ -103,18 +109,18 @@ static int open_events(struct events *e)
 		if (r < 0 || tid == fl.handler_tid || tid == fl.kswapd_tid ||
 			tid == fl.lease_tid)
 			continue;
-		r = open_thread(e, tid);
+		r = open_thread(tid);
 		if (r == -ESRCH)
 			r = 0; /* it has ended meanwhile */
-		if (r == 0 && !e->nr_cpus)
-			e->nr_cpus = e->n / 2;
+		if (r == 0 && !seen.nr_rings)
+			seen.nr_rings = seen.nr_events / 2;
 	}
-	return r < 0 ? r : e->n ? 0 : -ESRCH;
+	return r < 0 ? r : seen.nr_rings ? 0 : -ESRCH;
 }
 
-static int map_rings(struct fl_handler *h, const struct events *e)
+static int map_rings(struct fl_handler *h)
 {
-	u64 bytes = e->nr_cpus * RING_BYTES, at;
+	u64 bytes = seen.nr_rings * RING_BYTES, at;
 	long r = fl_syscall(SYS_mmap, fl_own_hint(bytes), bytes, PROT_NONE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	struct epoll_event ready = {.events = EPOLLIN};
@@ -123,41 +129,65 @@ static int map_rings(struct fl_handler *h, const struct events *e)
 	if (fl_is_err(r))
 		return (int)r;
 	seen.area = at = (u64)r;
-	seen.nr_rings = e->nr_cpus;
 	range = fl_runtime_internal(at, at + bytes, false);
 	if (!range)
 		return -ENOMEM;
 	range->not_inherited = true;
-	for (u32 i = 0; i < e->nr_cpus; i++, at += RING_BYTES) {
+	for (u32 i = 0; i < seen.nr_rings; i++, at += RING_BYTES) {
 		r = fl_syscall(SYS_mmap, at, RING_BYTES, PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_FIXED, e->fd[2 * i], 0);
+			MAP_SHARED | MAP_FIXED, seen.fd[2 * i], 0);
 		if (!fl_is_err(r))
-			r = fl_syscall(SYS_epoll_ctl, h->kfault_fd, EPOLL_CTL_ADD, e->fd[2 * i], &ready);
+			r = fl_syscall(SYS_epoll_ctl, h->kfault_fd, EPOLL_CTL_ADD, seen.fd[2 * i], &ready);
 		if (fl_is_err(r))
 			return (int)r;
 	}
 	/* all that are of one CPU share its ring */
-	for (u32 i = 0; i < e->n; i++) {
+	for (u32 i = 0; i < seen.nr_events; i++) {
 		r = 0;
-		if (i % 2 || i / 2 >= e->nr_cpus)
-			r = fl_syscall(SYS_ioctl, e->fd[i], PERF_EVENT_IOC_SET_OUTPUT,
-				e->fd[i / 2 % e->nr_cpus * 2]);
+		if (i % 2 || i / 2 >= seen.nr_rings)
+			r = fl_syscall(SYS_ioctl, seen.fd[i], PERF_EVENT_IOC_SET_OUTPUT,
+				seen.fd[i / 2 % seen.nr_rings * 2]);
 		if (r < 0)
 			return (int)r;
 	}
 	return 0;
 }
 
-static void unmap_rings(void)
+/* Lock held. */
+static bool allocate(void)
+{
+	seen.fd = fl_arena_alloc(&fl.arena, EVENTS_MAX * sizeof(*seen.fd));
+	seen.ring = fl_arena_alloc(&fl.arena, EVENTS_MAX / 2 * sizeof(*seen.ring));
+	seen.nr_rings = seen.nr_events = 0;
+	return seen.fd && seen.ring;
+}
+
+/* All but the descriptors. Lock held. */
+static void forget(void)
 {
 	u64 bytes = seen.nr_rings * RING_BYTES;
 
-	if (!seen.area)
-		return;
-	fl_syscall(SYS_munmap, seen.area, bytes);
-	fl_runtime_not_internal(seen.area, seen.area + bytes);
+	if (seen.area) {
+		fl_syscall(SYS_munmap, seen.area, bytes);
+		fl_runtime_not_internal(seen.area, seen.area + bytes);
+	}
+	if (seen.fd)
+		fl_arena_free(&fl.arena, seen.fd, EVENTS_MAX * sizeof(*seen.fd));
+	if (seen.ring)
+		fl_arena_free(&fl.arena, seen.ring, EVENTS_MAX / 2 * sizeof(*seen.ring));
+	seen.fd = NULL;
+	seen.ring = NULL;
 	seen.area = 0;
-	seen.nr_rings = 0;
+	seen.nr_rings = seen.nr_events = 0;
+}
+
+static void close_all(struct fl_handler *h)
+{
+	for (u32 i = 0; i < seen.nr_events; i++)
+		fl_syscall(SYS_close, seen.fd[i]);
+	if (h->kfault_fd >= 0)
+		fl_syscall(SYS_close, h->kfault_fd);
+	h->kfault_fd = -1;
 }
 
 /* The handler's thread. */
@@ -165,38 +195,29 @@ static void start(struct fl_ask *a)
 {
 	struct fl_handler *h = &fl.handler;
 	struct fl_pager *p = h->pager;
-	struct events e = {0};
 	struct fl_limits limits;
 	int r = -EPERM;
+	bool room;
 
 	(void)a;
 	fl_lock(&p->lock);
-	e.fd = fl_arena_alloc(p->arena, EVENTS_MAX * sizeof(*e.fd));
+	room = allocate();
 	fl_unlock(&p->lock);
 	/* a filter may answer a call with death */
-	if (e.fd && fl_syscall(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) == 0) {
+	if (room && fl_syscall(SYS_prctl, PR_GET_SECCOMP, 0, 0, 0, 0) == 0) {
 		h->kfault_fd = (int)fl_syscall(SYS_epoll_create1, EPOLL_CLOEXEC);
-		r = h->kfault_fd < 0 ? h->kfault_fd : open_events(&e);
+		r = h->kfault_fd < 0 ? h->kfault_fd : open_events();
 	}
 	fl_lock(&p->lock);
 	fl_limits_lift(&limits);
 	if (r == 0)
-		r = map_rings(h, &e);
-	if (r < 0)
-		unmap_rings();
+		r = map_rings(h);
+	if (r < 0) {
+		close_all(h);
+		forget();
+	}
 	fl_limits_settle(&limits);
 	seen.state = r < 0 ? REFUSED : ON;
-	fl_unlock(&p->lock);
-	/* where it has worked they stay open as long as this thread is there */
-	for (u32 i = 0; r < 0 && i < e.n; i++)
-		fl_syscall(SYS_close, e.fd[i]);
-	if (r < 0 && h->kfault_fd >= 0) {
-		fl_syscall(SYS_close, h->kfault_fd);
-		h->kfault_fd = -1;
-	}
-	fl_lock(&p->lock);
-	if (e.fd)
-		fl_arena_free(p->arena, e.fd, EVENTS_MAX * sizeof(*e.fd));
 }
 
 static long call_handler(void)
@@ -222,9 +243,8 @@ void fl_kfault_start(void)
 
 void fl_kfault_lost(void)
 {
-	/* rings are not inherited, and nothing else is there */
-	seen.area = 0;
-	seen.nr_rings = 0;
+	seen.area = 0; /* rings are not inherited, and nothing else is there */
+	forget();
 	fl.handler_asks.first = NULL;
 }
 
@@ -234,29 +254,43 @@ void fl_kfault_again(void)
 		return;
 	fl_lock(&fl.pager.lock);
 	fl_kfault_drain();
-	unmap_rings();
+	forget();
 	seen.state = OFF;
 	fl_unlock(&fl.pager.lock);
 	fl_kfault_start();
 }
 
-static void count(u64 addr, u64 n, bool major)
+/* A fault, if it is one of ours to count. */
+static bool count(u64 addr, bool major)
 {
 	struct fl_pager *p = &fl.pager;
 	struct fl_vma *vma = fl_vma_at(&p->mm, addr);
 
-	seen.last_addr = addr;
 	if (!vma || vma->owner != FL_OWNER_KERNEL ||
-		(vma->flags & (FL_VM_FILE | FL_VM_SHARED)) != (FL_VM_FILE | FL_VM_SHARED))
+		(vma->flags & (FL_VM_FILE | FL_VM_SHARED)) != (FL_VM_FILE | FL_VM_SHARED) ||
+		fl_is_shared(vma)) /* it has a file in the mirror, too, and its faults are ours */
+		return false;
+	vma->faults++;
+	vma->major_faults += major;
+	fl_count(p, pgfault_shared_file, 1);
+	fl_count(p, pgmajfault_shared_file, major);
+	return true;
+}
+
+/* In all a ring has lost so many, by what is in it or by what the events know. They are like the last that
+ * it had before, also if that mapping is gone. */
+static void count_lost(struct ring *r, u64 lost)
+{
+	struct fl_vma *vma = fl_vma_at(&fl.pager.mm, r->last_addr);
+
+	if (lost <= r->lost)
 		return;
-	/* shared anonymous memory has a file in the mirror, too, and its faults are ours */
-	if (fl_is_shared(vma))
-		return;
-	vma->faults += n;
-	vma->major_faults += major ? n : 0;
-	fl_count(p, pgfault_shared_file, n);
-	if (major)
-		fl_count(p, pgmajfault_shared_file, n);
+	if (r->last_counted) {
+		fl_count(&fl.pager, pgfault_shared_file, lost - r->lost);
+		if (vma && vma->owner == FL_OWNER_KERNEL)
+			vma->faults += lost - r->lost;
+	}
+	r->lost = lost;
 }
 
 /* A record may go on at the beginning of the ring: all are made of whole words. */
@@ -265,21 +299,22 @@ static u64 word(const struct perf_event_mmap_page *ring, u64 at)
 	return *(const u64 *)((const char *)ring + FL_PAGE_SIZE + (at & (DATA_BYTES - 1)));
 }
 
-static void drain(struct perf_event_mmap_page *ring)
+static void drain(struct perf_event_mmap_page *ring, struct ring *r)
 {
 	u64 head = __atomic_load_n(&ring->data_head, __ATOMIC_ACQUIRE), at = ring->data_tail;
 	union {
 		u64 word;
 		struct perf_event_header head;
-	} r;
+	} u;
 
-	for (; at < head && (r.word = word(ring, at)) && r.head.size; at += r.head.size)
-		if (r.head.type == PERF_RECORD_LOST)
-			count(seen.last_addr,
-				word(ring, at + __builtin_offsetof(struct lost_record, lost)), false);
-		else if (r.head.type == PERF_RECORD_SAMPLE)
-			count(word(ring, at + __builtin_offsetof(struct record, addr)), 1,
-				r.head.size == sizeof(struct major_record));
+	for (; at < head && (u.word = word(ring, at)) && u.head.size; at += u.head.size)
+		if (u.head.type == PERF_RECORD_LOST) {
+			r->reported += word(ring, at + __builtin_offsetof(struct lost_record, lost));
+			count_lost(r, r->reported);
+		} else if (u.head.type == PERF_RECORD_SAMPLE) {
+			r->last_addr = word(ring, at + __builtin_offsetof(struct record, addr));
+			r->last_counted = count(r->last_addr, u.head.size == sizeof(struct major_record));
+		}
 	__atomic_store_n(&ring->data_tail, head, __ATOMIC_RELEASE);
 }
 
@@ -287,7 +322,45 @@ void fl_kfault_drain(void)
 {
 	if (seen.state == ON)
 		for (u32 i = 0; i < seen.nr_rings; i++)
-			drain((struct perf_event_mmap_page *)(seen.area + i * RING_BYTES));
+			drain((struct perf_event_mmap_page *)(seen.area + i * RING_BYTES), &seen.ring[i]);
+}
+
+/* What a ring has lost is in it when the next fault is: of the last ones only the events know. The
+ * handler's thread, lock held. */
+static void ask_for_lost(void)
+{
+	u64 value[2]; /* faults, and lost ones */
+
+	for (u32 i = 0; i < seen.nr_rings; i++) {
+		u64 lost = 0;
+
+		for (u32 k = 2 * i; k < seen.nr_events; k += k % 2 ? 2 * seen.nr_rings - 1 : 1)
+			if (fl_syscall(SYS_read, seen.fd[k], value, sizeof(value)) == sizeof(value))
+				lost += value[1];
+		count_lost(&seen.ring[i], lost);
+	}
+}
+
+static void settle(struct fl_ask *a)
+{
+	(void)a;
+	fl_lock(&fl.pager.lock);
+	fl_kfault_drain();
+	if (seen.state == ON)
+		ask_for_lost();
+}
+
+void fl_kfault_settle(void)
+{
+	struct fl_ask *a;
+
+	if (__atomic_load_n(&seen.state, __ATOMIC_RELAXED) != ON)
+		return;
+	fl_lock(&fl.pager.lock);
+	a = fl_ask_new(sizeof(*a), settle);
+	if (a && fl_ask(&fl.handler_asks, a, call_handler, PATIENCE_NS))
+		fl_ask_free(a);
+	fl_unlock(&fl.pager.lock);
 }
 
 void fl_kfault_serve(struct fl_handler *h)
@@ -298,6 +371,7 @@ void fl_kfault_serve(struct fl_handler *h)
 		fl_syscall(SYS_read, h->stop_fd, &times, sizeof(times));
 	fl_lock(&h->pager->lock);
 	fl_asks_serve(&fl.handler_asks);
-	fl_kfault_drain();
+	fl_unlock(&h->pager->lock);
+	settle(NULL);
 	fl_unlock(&h->pager->lock);
 }

@@ -156,6 +156,35 @@ static void follow(size_t pages)
 	say("the file's changes are seen where nothing was written: ok\n");
 }
 
+/* What was written and lies past the end is gone, in memory or not, and as in the file when that is there
+ * again. */
+static void cut(const char *name)
+{
+	char *m = map_private(name, 8, 0), *other = map_private(name, 4, 4);
+	int fd;
+
+	fill(m, 8, OWN);
+	fill(other, 4, OWN);
+	push_out();
+	m[6 * PAGE] ^= 1;
+	fd = open(name, O_RDWR);
+	CHECK(ftruncate(fd, 5 * PAGE + 100) == 0, "ftruncate");
+	expect(m, 6, OWN);
+	say_touch("cut", m + 6 * PAGE, false);
+	say_touch("cut, of the other mapping", other + 3 * PAGE, true);
+	CHECK(ftruncate(fd, 8 * PAGE) == 0, "ftruncate");
+	say_touch("there again", m + 6 * PAGE, false);
+	say_touch("there again, written", other + 3 * PAGE, true);
+	expect(m, 6, OWN);
+	expect(other, 2, OWN);
+	CHECK(truncate(name, 0) == 0, "truncate");
+	say_touch("cut to nothing", m, false);
+	say_touch("cut to nothing, of the other mapping", other, false);
+	close(fd);
+	munmap(m, 8 * PAGE);
+	munmap(other, 4 * PAGE);
+}
+
 static void past_the_end(void)
 {
 	const char *name = file_of(8, KEY);
@@ -183,6 +212,7 @@ static void past_the_end(void)
 	m[0] ^= 1;
 	CHECK(page_has(m, KEY), "the page that was written");
 	munmap(m, 8 * PAGE);
+	cut(file_of(8, KEY));
 	say("the end of the file: ok\n");
 }
 

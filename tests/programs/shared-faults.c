@@ -12,6 +12,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/resource.h>
 
 enum { PAGES = 600, MANY = 20000 };
@@ -144,6 +145,9 @@ int main(int argc, char **argv)
 	/* it inherits the mapping, and is to be counted by itself */
 	if (!fork_checked()) {
 		touch(&job);
+		touch_once(fd, PAGES, true);
+		/* while that is done Faultline is without its threads, and their descriptors */
+		unshare(CLONE_NEWUSER);
 		touch_once(fd, PAGES, true);
 		_exit(0);
 	}

@@ -22,7 +22,7 @@ static const u16 hooked[] = {
 	SYS_newfstatat, SYS_stat, SYS_lstat, SYS_fstat, SYS_statx, SYS_getdents64, SYS_ioctl,
 	SYS_process_madvise, SYS_unshare, SYS_setns, SYS_prlimit64, SYS_getrlimit, SYS_setrlimit,
 	SYS_open, SYS_openat, SYS_openat2, SYS_fcntl, SYS_io_uring_setup, SYS_vmsplice,
-	SYS_process_vm_writev, SYS_mincore,
+	SYS_process_vm_writev, SYS_mincore, SYS_truncate, SYS_ftruncate,
 };
 
 u32 fl_patch_close_from;
