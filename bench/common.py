@@ -10,6 +10,7 @@ sentence if the row cannot be measured here, more(values) further variants in th
 what was measured, entries(values) what is reported.
 """
 import collections
+import json
 import os
 import statistics
 import subprocess
@@ -98,4 +99,15 @@ def call(args, **how):
 
 
 def under(*options):
-    return [TOOL, "run", "--quiet", *options, "--"]
+    """Strictly: what runs natively after a warning is not to be taken for Faultline."""
+    return [TOOL, "run", "--quiet", "--strict", *options, "--"]
+
+
+def why_not(*options):
+    """A sentence, if nothing can run under Faultline with these options."""
+    r = subprocess.run(under("--stats", "-", *options) + ["true"], stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    said, _, stats = r.stderr.partition("{")
+    if r.returncode == 0 and stats and json.loads("{" + stats)["processes_seen"]:
+        return None
+    return (said.strip() or "exit status %d" % r.returncode).removeprefix("faultline: ")

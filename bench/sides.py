@@ -4,11 +4,12 @@ A side has why_not, a sentence if it cannot be had here, and limited(ram_bytes),
 command with the prefix it gives runs in so much memory; None is without a limit.
 """
 import contextlib
+import json
 import os
-import subprocess
 
-from common import TOOL, say, under
+from common import say, under, why_not
 from kernelswap import Cgroups, File, KernelSwap, Zram
+from leftovers import put
 
 NATIVE, NO_LIMIT = "native", "no limit"
 KERNEL_FILE, KERNEL_ZRAM = "kernel file", "kernel zram"
@@ -21,22 +22,31 @@ LIMITED = (KERNEL_FILE, KERNEL_ZRAM, FILE, ZRAM)
 ZRAM_OPTION = "zram:lz4,charge=no"
 
 
-class Plain:
-    """Natively, or under Faultline with these options."""
-
+class Native:
     why_not = None
-
-    def __init__(self, *options, managed=True):
-        self.options = options if managed else None
 
     @contextlib.contextmanager
     def limited(self, ram_bytes):
-        if self.options is None:
-            yield []
-        elif ram_bytes is None:
-            yield under(*self.options)
-        else:
-            yield under("--ram", "%dK" % (ram_bytes // 1024), *self.options)
+        yield []
+
+
+class Faultline:
+    """With these options. That it managed the program is asked of its statistics."""
+
+    why_not = None
+
+    def __init__(self, journal, *options):
+        self.stats = os.path.join(journal.path, "managed")
+        self.options = options
+
+    @contextlib.contextmanager
+    def limited(self, ram_bytes):
+        ram = ["--ram", "%dK" % (ram_bytes // 1024)] if ram_bytes else []
+        put(self.stats, "")
+        yield under(*ram, *self.options, "--stats", self.stats)
+        with open(self.stats) as f:
+            if not json.load(f)["processes_seen"]:
+                raise RuntimeError("it ran, but not under Faultline")
 
 
 class Missing:
@@ -44,13 +54,9 @@ class Missing:
         self.why_not = why_not
 
 
-def faultline_zram():
-    r = subprocess.run([TOOL, "run", "--quiet", "--swap", ZRAM_OPTION, "--", "true"],
-                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                       stderr=subprocess.PIPE, text=True, check=False)
-    if r.returncode:
-        return Missing((r.stderr.strip() or "exit status %d" % r.returncode).removeprefix("faultline: "))
-    return Plain("--swap", ZRAM_OPTION)
+def faultline_zram(journal):
+    lacks = why_not("--swap", ZRAM_OPTION)
+    return Missing(lacks) if lacks else Faultline(journal, "--swap", ZRAM_OPTION)
 
 
 def kernel(journal):
@@ -74,8 +80,8 @@ def kernel(journal):
 
 def all_sides(journal):
     """By name; what cannot be had is said once."""
-    sides = {NATIVE: Plain(managed=False), NO_LIMIT: Plain(), **kernel(journal),
-             FILE: Plain("--swap", "file:" + journal.path), ZRAM: faultline_zram()}
+    sides = {NATIVE: Native(), NO_LIMIT: Faultline(journal), **kernel(journal),
+             FILE: Faultline(journal, "--swap", "file:" + journal.path), ZRAM: faultline_zram(journal)}
     for name, side in sides.items():
         if side.why_not:
             say("bench: %s: skipped: %s" % (name, side.why_not))

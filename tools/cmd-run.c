@@ -39,7 +39,7 @@ static const struct argp_option options[] = {
 	{"policy", OPT_KEY + 2, "NAME[,KEY=VALUE]", 0,
 		"Which pages leave first: " FL_POLICY_NAMES " (default: second-chance)", 3},
 	{"prefetch", OPT_KEY + 3, "NAME", 0,
-		"What is read from swap ahead of use: readahead or none", 4},
+		"What is read from swap ahead of use: none, readahead (default), stride or majority", 4},
 	{"engine", OPT_KEY + 4, "NAME", 0, "How faults are caught: auto or uffd", 5},
 	{"fault-around", OPT_KEY + 5, "PAGES", 0,
 		"Pages mapped at a first touch, a power of two up to 64 (default: 16)", 6},

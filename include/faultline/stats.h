@@ -33,6 +33,7 @@
 	X(pswpout, "pages written to swap")                                                        \
 	X(swap_ra, "pages read from swap ahead of a fault")                                        \
 	X(swap_ra_hit, "of these, pages that were used")                                           \
+	X(swap_ra_waste, "of these, pages that left memory again unused")                          \
 	X(swap_willneed, "pages read ahead that the program had asked for")                        \
 	X(swap_clean, "pages dropped without a write: their copy in swap was still right")         \
 	X(swap_zero, "pages dropped without a write: all zeros")                                   \

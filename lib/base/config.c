@@ -163,8 +163,13 @@ static int set_policy(struct fl_config *c, const char *v, char *why, size_t n)
 
 static int set_prefetch(struct fl_config *c, const char *v, char *why, size_t n)
 {
-	if (strcmp(v, "none") && strcmp(v, "readahead")) {
-		fl_format(why, n, "--prefetch %s: no such prefetcher: use none or readahead", v);
+	static const char *const names[] = {"none", "readahead", "stride", "majority"};
+	u32 i = 0;
+
+	while (i < fl_array_size(names) && strcmp(v, names[i]))
+		i++;
+	if (i == fl_array_size(names)) {
+		fl_format(why, n, "--prefetch %s: no such prefetcher: use none, readahead, stride or majority", v);
 		return -EINVAL;
 	}
 	return copy_text(c->prefetch, sizeof(c->prefetch), v);

@@ -242,21 +242,21 @@ static enum fl_fault_result soft_fault(struct fl_pager *p, struct fl_vma *vma, u
 {
 	u32 f = fl_pte_payload(pte), n = 1, before = 0;
 	struct fl_page *pg = &p->pages.page[f];
-	bool clean;
+	bool clean, ahead = fl_page_has(*pg, FL_PG_READAHEAD);
 
 	if (fl_page_has(*pg, FL_PG_WRITEBACK)) {
 		fl_page_set_flags(pg, FL_PG_WANTED);
 		return FL_FAULT_IO;
 	}
-	if (fl_page_has(*pg, FL_PG_READAHEAD)) {
+	if (ahead)
 		n = readahead_run(p, vma, va, f, &before);
-		fl_pager_ra_hit(p, n);
-	}
 	clean = !(flags & FL_FAULT_WRITE) && fl_page_is_clean(p, f) &&
 		(fl_page_has(*pg, FL_PG_FILE) || fl_pager_track_clean(p, n));
 	fl_pager_map_run(p, vma, va - before * FL_PAGE_SIZE, f - before, n, clean);
 	fl_count(p, pgfault_soft, 1);
 	fl_count(p, pgactivate, n);
+	if (ahead)
+		fl_pager_ra_used(p, vma, va, before, n - before - 1);
 	return FL_FAULT_DONE;
 }
 
@@ -330,7 +330,7 @@ void fl_pager_defer(struct fl_pager *p, u64 va, u32 flags)
 		d = fl_arena_alloc(p->arena, sizeof(*d));
 	if (!d)
 		p->dead(p, "its own memory is full");
-	*d = (struct fl_deferred){NULL, va, flags};
+	*d = (struct fl_deferred){NULL, va, flags, p->fault_tid ? p->fault_tid : p->deferred_tid};
 	*p->deferred_tail = d;
 	p->deferred_tail = &d->next;
 	p->nr_deferred++;
@@ -348,6 +348,7 @@ void fl_pager_run_deferred(struct fl_pager *p, struct fl_queue *q)
 	p->nr_deferred = p->nr_later = 0;
 	for (; d; d = next) {
 		next = d->next;
+		p->deferred_tid = d->tid;
 		fl_pager_fault(p, d->va, d->flags); /* may defer again */
 		d->next = p->free_deferred;
 		p->free_deferred = d;

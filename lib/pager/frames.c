@@ -114,6 +114,7 @@ void fl_frame_free(struct fl_pager *p, u32 frame)
 	u32 keep = fl_page_flags(*pg) & FL_PG_POPULATED;
 
 	fl_policy_gone(&p->policy, frame);
+	fl_count(p, swap_ra_waste, fl_page_has(*pg, FL_PG_READAHEAD));
 	fl_frame_clear_slot(p, frame);
 	fl_count(p, pgfree, 1);
 	if (!keep && p->local.nr_free >= LOCAL_MAX) {

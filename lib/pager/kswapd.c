@@ -40,7 +40,7 @@ void fl_pager_init(struct fl_pager *p, struct fl_arena *arena, struct fl_host *h
 	p->high = fl_wmark_high(nframes);
 	p->deferred_tail = &p->deferred;
 	p->around_order = p->machine.t->config.fault_around_order;
-	p->readahead = strcmp(p->machine.t->config.prefetch, "none") != 0;
+	p->prefetch.kind = (u32)fl_prefetch_kind(p->machine.t->config.prefetch);
 }
 
 void fl_pager_wait_idle(struct fl_pager *p)

@@ -38,6 +38,7 @@
 #include "pager/age.h"
 #include "pager/host.h"
 #include "reclaim/policy.h"
+#include "reclaim/prefetch.h"
 #include "swap/backend.h"
 
 #define FL_BOUNCE_PAGES 16u
@@ -48,20 +49,12 @@
 struct fl_deferred {
 	struct fl_deferred *next;
 	u64 va;
-	u32 flags;
+	u32 flags, tid;
 };
 
 /* What is to be read: willneed.c. */
 struct fl_will_need {
 	u64 start, end;
-};
-
-/* A place where faults were seen to go up or down through the address space. */
-#define FL_STREAMS 16u
-struct fl_stream {
-	u64 low, high;	/* the last window */
-	u32 pages;	/* of it, 0: none yet */
-	u32 used;	/* stream_clock when it was last of use */
 };
 
 struct fl_pager {
@@ -111,14 +104,13 @@ struct fl_pager {
 	u32 ios_in_flight;	/* reads and writes, of both threads */
 	u32 idle_seq;		/* futex: bumped when ios_in_flight reaches 0 */
 	u32 quiesce;		/* forks waiting for that: start no new I/O */
-	struct fl_stream streams[FL_STREAMS]; /* sequences of faults: swapin.c */
-	u32 stream_clock;
-	bool readahead;
+	struct fl_prefetch prefetch;
 	u32 ra_pages, ra_hits;	/* read ahead, and used, of late */
 	u32 ra_probe;
 	u32 clean_maps, clean_writes;	/* pages mapped clean, and written after all */
 	u32 clean_skipped;
 	u32 fault_tid;		/* whose fault is being resolved */
+	u32 deferred_tid;	/* the same of one that was deferred */
 
 	/* faults that wait for memory; kswapd resolves them */
 	struct fl_deferred *deferred, **deferred_tail, *free_deferred;
@@ -218,8 +210,16 @@ enum fl_fault_result fl_pager_swapin(
 void fl_pager_read_done(struct fl_pager *p, struct fl_io *io);
 /* How many pages to read for a fault at va, and from where. */
 u32 fl_pager_window(struct fl_pager *p, const struct fl_vma *vma, u64 va, u64 *ret_first);
+/* readahead.c: what the prefetcher is told of an access. */
+#define FL_RA_MAX_IOS 8u /* requests for pages read ahead that lie apart in swap */
+struct fl_access fl_pager_access(struct fl_pager *p, const struct fl_vma *vma, u64 va);
+/* The pages of the block to read with one alone, a power of two. */
+u32 fl_pager_around(struct fl_pager *p);
 /* n pages that were read ahead are in use now. */
 void fl_pager_ra_hit(struct fl_pager *p, u32 n);
+/* The page at va was touched that was read ahead, so many beside it are in use with it: reads what
+ * comes next. */
+void fl_pager_ra_used(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 before, u32 after);
 /* A request to read from slot on, of no pages yet; and its beginning. */
 struct fl_io *fl_pager_new_read(struct fl_pager *p, u32 slot);
 void fl_pager_submit_read(struct fl_pager *p, struct fl_io *io);

@@ -4,8 +4,8 @@
  * A fault on a swapped page also reads a window of pages beside it in the
  * address space; eviction lays neighbours side by side in the swap file, so that
  * mostly one request brings them all. Those read ahead are set aside, and mapped
- * together when the first of them is touched. How large the window is follows
- * from the streams of faults seen before.
+ * together when the first of them is touched. Which pages these are says the
+ * prefetcher (readahead.c, reclaim/prefetch.h).
  *
  * A page that was read for a load is mapped write-protected and keeps its
  * slot: while it is not written, eviction need not write it either.
@@ -17,10 +17,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define RA_MAX	   32u	/* pages of a window */
-#define RA_MAX_IOS 8u	/* requests for them, where they lie apart in swap */
-#define RA_REMEMBERED 512u
-#define STREAM_GAP 8u	/* pages that a stream may skip */
 
 struct fl_io *fl_io_get(struct fl_pager *p)
 {
@@ -56,82 +52,6 @@ void fl_io_ended(struct fl_pager *p)
 		return;
 	__atomic_add_fetch(&p->idle_seq, 1, __ATOMIC_RELEASE);
 	fl_futex_wake(&p->idle_seq, 1 << 30, false);
-}
-
-/* Does a fault at va go on from the stream's last window, up or down? */
-static bool goes_up(const struct fl_stream *s, u64 va)
-{
-	return s->pages && va - s->high < STREAM_GAP * FL_PAGE_SIZE;
-}
-
-static bool goes_down(const struct fl_stream *s, u64 va)
-{
-	return s->pages && s->low - FL_PAGE_SIZE - va < STREAM_GAP * FL_PAGE_SIZE;
-}
-
-/*
- * How many pages to read for a fault at va, from *ret_first on. A fault that
- * continues a stream, or falls a little ahead of it, doubles its window; any other
- * begins a stream, with its own page alone, in place of the one that was of no use
- * for longest. Several streams are kept, because programs walk several structures
- * at a time; down too, as collectors do that sweep the newest objects first.
- */
-u32 fl_pager_window(struct fl_pager *p, const struct fl_vma *vma, u64 va, u64 *ret_first)
-{
-	struct fl_stream *s = &p->streams[0];
-	bool up = false, down = false;
-
-	*ret_first = va;
-	if (!p->readahead)
-		return 1;
-	p->stream_clock++;
-	for (u32 i = 0; i < FL_STREAMS && !up && !down; i++) {
-		struct fl_stream *t = &p->streams[i];
-
-		up = goes_up(t, va);
-		down = !up && goes_down(t, va);
-		if (up || down || t->used < s->used)
-			s = t;
-	}
-	s->pages = up || down ? fl_min(fl_max(2 * s->pages, 4u), RA_MAX) : 1;
-	/* pages that come too early push out pages that are needed now */
-	s->pages = fl_min(s->pages, fl_max(fl_frames_available(p) / 4, 1u));
-	if (down)
-		*ret_first = va - fl_min((u64)s->pages - 1, (va - vma->start) / FL_PAGE_SIZE) * FL_PAGE_SIZE;
-	s->low = *ret_first;
-	s->high = down ? va + FL_PAGE_SIZE : va + s->pages * FL_PAGE_SIZE;
-	s->used = p->stream_clock;
-	return (u32)((s->high - s->low) / FL_PAGE_SIZE);
-}
-
-/*
- * The block to read where pages lie beside each other in the swap file too: that
- * is the same request, a little longer. A power of two, larger the more of the
- * pages read ahead have been of use.
- */
-static u32 around(struct fl_pager *p)
-{
-	u32 n;
-
-	if (!p->readahead)
-		return 1;
-	if (p->ra_pages >= RA_REMEMBERED) {
-		p->ra_pages /= 2;
-		p->ra_hits /= 2;
-	}
-	n = p->ra_hits * 2 >= p->ra_pages ? 8 : p->ra_hits * 3 >= p->ra_pages ? 4 : 1;
-	/* where it is of no use, try again now and then */
-	if (n == 1 && ++p->ra_probe % 32 == 0)
-		n = 4;
-	while (n > 1 && n > fl_frames_available(p) / 8)
-		n /= 2;
-	return n;
-}
-
-void fl_pager_ra_hit(struct fl_pager *p, u32 n)
-{
-	fl_count(p, swap_ra_hit, n);
-	p->ra_hits += n;
 }
 
 /* The frames of one request: neighbours where there are any. */
@@ -226,89 +146,139 @@ static u32 before(const struct fl_pager *p, const struct fl_vma *vma, u64 va, u3
 	return k;
 }
 
+/* Reads that are being put together: neighbours in the swap file are one request. */
+struct reading {
+	struct frames frames;
+	struct fl_io *io;
+	u32 ios_left; /* requests that may be made */
+	u64 wanted; /* the page that a thread waits for, 0: none */
+	u32 flags;  /* its FL_PG_* */
+};
+
+/* Adds the page at va, if it is in swap; want more may follow. False: no more can be had. */
+static bool read_page(struct fl_pager *p, struct reading *r, u64 va, u32 want)
+{
+	u64 pte = fl_pte_get(&p->mm, va);
+	u32 slot = fl_pte_payload(pte);
+	bool ahead = va != r->wanted;
+
+	if (fl_pte_state(pte) != FL_PTE_SWAP)
+		return true;
+	if (r->io && (slot != r->io->slot + r->io->npages || r->io->npages == FL_IO_PAGES)) {
+		if (!--r->ios_left)
+			return false;
+		fl_pager_submit_read(p, r->io);
+		r->io = NULL;
+	}
+	if (!r->io)
+		r->io = fl_pager_new_read(p, slot);
+	if (!ahead)
+		r->io->tid = p->fault_tid;
+	if (!add_page(p, r->io, &r->frames, va, slot, want, ahead ? FL_PG_READAHEAD : r->flags))
+		return false;
+	fl_count(p, swap_ra, ahead);
+	p->ra_pages += ahead;
+	return true;
+}
+
+static void end_reading(struct fl_pager *p, struct reading *r)
+{
+	return_frames(p, &r->frames);
+	if (r->io && r->io->npages)
+		fl_pager_submit_read(p, r->io);
+	else if (r->io)
+		put_io(p, r->io);
+	r->io = NULL;
+}
+
+/* Reads the pages of a plan, upwards, as eviction lays them in the swap file. */
+static void read_plan(struct fl_pager *p, struct reading *r, struct fl_plan plan)
+{
+	bool down = plan.step < 0;
+	u64 va = (down ? plan.first + (u64)((s64)(plan.n - 1) * plan.step) : plan.first) << FL_PAGE_SHIFT;
+	u64 step = (u64)(down ? -plan.step : plan.step) << FL_PAGE_SHIFT;
+
+	for (; plan.n && read_page(p, r, va, plan.n); plan.n--)
+		va += step;
+}
+
 /*
  * Reads the page at va and those of its window that are in swap: neighbours there
- * too in one request, others in requests of their own, all in flight at once. Around a page alone, those of its block that lie beside it in
- * the swap file come with it. False when there is no frame for the page at va.
+ * too in one request, others in requests of their own, all in flight at once. Around
+ * a page alone, those of its block that lie beside it in the swap file come with it.
  */
-static bool read_window(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 pg_flags)
+static void read_window(struct fl_pager *p, struct reading *r, struct fl_vma *vma, u64 va)
 {
-	u64 first;
-	u32 want = fl_pager_window(p, vma, va, &first), block = around(p), ios = 0;
-	u32 lead = want == 1 ? before(p, vma, va, block) : 0;
+	u64 first = va;
+	u32 want = fl_prefetch_plans(&p->prefetch) ? 1 : fl_pager_window(p, vma, va, &first);
+	u32 block = fl_pager_around(p), lead = want == 1 ? before(p, vma, va, block) : 0;
 	u32 more = first == va ? block - 1 - lead : 0;
-	struct frames fr = {0, 0};
-	struct fl_io *io = NULL;
 
 	first -= lead * FL_PAGE_SIZE;
 	want += lead;
 	for (u32 i = 0; i < want + more; i++) {
 		u64 at = first + i * FL_PAGE_SIZE, pte;
-		u32 slot;
 
 		if (at >= vma->end)
 			break;
 		pte = fl_pte_get(&p->mm, at);
-		slot = fl_pte_payload(pte);
-		if (i >= want && (fl_pte_state(pte) != FL_PTE_SWAP || slot != io->slot + io->npages))
+		if (i >= want && (fl_pte_state(pte) != FL_PTE_SWAP ||
+				fl_pte_payload(pte) != r->io->slot + r->io->npages))
 			break;
-		if (fl_pte_state(pte) != FL_PTE_SWAP)
-			continue;
-		if (io && slot != io->slot + io->npages) {
-			if (++ios == RA_MAX_IOS)
-				break;
-			fl_pager_submit_read(p, io);
-			io = NULL;
-		}
-		if (!io)
-			io = fl_pager_new_read(p, slot);
-		if (at == va)
-			io->tid = p->fault_tid;
-		if (!add_page(p, io, &fr, at, slot, i < want ? want - i : 1,
-			    at == va ? pg_flags : FL_PG_READAHEAD))
+		if (!read_page(p, r, at, i < want ? want - i : 1))
 			break;
-		fl_count(p, swap_ra, at != va);
-		p->ra_pages += at != va;
 	}
-	return_frames(p, &fr);
-	if (io && io->npages)
-		fl_pager_submit_read(p, io);
-	else if (io)
-		put_io(p, io);
+}
+
+/* Reads what a fault at va needs, and what the prefetcher says besides. False when there is no
+ * frame for the page at va. */
+static bool read_for(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 pg_flags)
+{
+	struct reading r = {.ios_left = FL_RA_MAX_IOS, .wanted = va, .flags = pg_flags};
+	struct fl_access a = fl_pager_access(p, vma, va);
+	struct fl_plan plan = fl_prefetch_plan(&p->prefetch, &a);
+
+	if (plan.step) {
+		if (read_page(p, &r, va, plan.n + 1))
+			read_plan(p, &r, plan);
+	} else {
+		read_window(p, &r, vma, va);
+	}
+	end_reading(p, &r);
 	return fl_pte_state(fl_pte_get(&p->mm, va)) == FL_PTE_SWAPIN;
+}
+
+void fl_pager_ra_used(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 before, u32 after)
+{
+	struct fl_access a = fl_pager_access(p, vma, va);
+	struct reading r = {.ios_left = FL_RA_MAX_IOS};
+
+	fl_pager_ra_hit(p, 1 + before + after);
+	a.hit = true;
+	a.before = before;
+	a.after = after;
+	if (p->quiesce)
+		return;
+	read_plan(p, &r, fl_prefetch_plan(&p->prefetch, &a));
+	end_reading(p, &r);
 }
 
 u32 fl_pager_read_range(struct fl_pager *p, u64 *start, u64 end, u32 most)
 {
-	struct frames fr = {0, 0};
-	struct fl_io *io = NULL;
+	struct reading r = {.ios_left = UINT32_MAX};
 	u64 *ptep = NULL;
 	u32 n = 0;
 
 	for (; n < most && (ptep = fl_pt_next(&p->mm, start, end)); *start += FL_PAGE_SIZE) {
-		u32 slot = fl_pte_payload(*ptep);
-
 		if (fl_pte_state(*ptep) != FL_PTE_SWAP)
 			continue;
-		if (io && (slot != io->slot + io->npages || io->npages == FL_IO_PAGES)) {
-			fl_pager_submit_read(p, io);
-			io = NULL;
-		}
-		if (!io)
-			io = fl_pager_new_read(p, slot);
-		if (!add_page(p, io, &fr, *start, slot, most - n, FL_PG_READAHEAD))
+		if (!read_page(p, &r, *start, most - n))
 			break;
 		n++;
 	}
 	if (n < most && !ptep)
 		*start = end;
-	return_frames(p, &fr);
-	if (io && io->npages)
-		fl_pager_submit_read(p, io);
-	else if (io)
-		put_io(p, io);
-	fl_count(p, swap_ra, n);
-	p->ra_pages += n;
+	end_reading(p, &r);
 	return n;
 }
 
@@ -320,17 +290,19 @@ enum fl_fault_result fl_pager_swapin(
 	if (fl_pte_state(pte) == FL_PTE_SWAPIN) {
 		struct fl_page *pg = &p->pages.page[fl_pte_payload(pte)];
 
-		if (fl_page_has(*pg, FL_PG_READAHEAD))
-			fl_pager_ra_hit(p, 1);
+		bool ahead = fl_page_has(*pg, FL_PG_READAHEAD);
+
 		fl_page_clear_flags(pg, FL_PG_READAHEAD);
 		fl_page_set_flags(pg, pg_flags);
+		if (ahead)
+			fl_pager_ra_used(p, vma, va, 0, 0);
 		return FL_FAULT_IO;
 	}
 	if (p->quiesce) { /* a fork waits for I/O to end: after it */
 		fl_pager_defer(p, va, flags);
 		return FL_FAULT_NOMEM;
 	}
-	if (!read_window(p, vma, va, pg_flags)) {
+	if (!read_for(p, vma, va, pg_flags)) {
 		fl_count(p, allocstall, 1);
 		fl_pager_defer(p, va, flags);
 		p->kick(p);

@@ -28,6 +28,8 @@ ran "$FAULTLINE" run --policy car,small=5 -- true
 expect_error "another policy's key" 2 car,small=5
 ran "$FAULTLINE" run --policy clock,aside=0 -- true
 expect_error "a key's value out of range" 2 'from 1 to 90'
+ran "$FAULTLINE" run --prefetch nosuch -- true
+expect_error "unknown prefetcher" 2 'nosuch.*none, readahead, stride or majority'
 ran "$FAULTLINE" run --engine nosuch -- true
 expect_error "unknown engine" 2 nosuch
 ran "$FAULTLINE" run --layout nosuch -- true

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Programs that know what their memory holds, under every replacement policy: the same output as
-# natively, and books that agree with the kernel's.
+# Programs that know what their memory holds, under every replacement policy and every prefetcher:
+# the same output as natively, and books that agree with the kernel's.
 #
 #	tests/stress/policies.sh [OPTION...]
 #
@@ -13,7 +13,8 @@ make_tmp
 
 options=("$@")
 [ $# -gt 0 ] || options=(--policy=fifo --policy=clock "--policy=s3-fifo,small=25"
-	"--policy=car,aside=50" "--policy=random,seed=1" "--policy=second-chance,aside=75")
+	"--policy=car,aside=50" "--policy=random,seed=1" "--policy=second-chance,aside=75"
+	--prefetch=none --prefetch=stride --prefetch=majority)
 
 # holds WHAT COMMAND...: with $option.
 holds() {

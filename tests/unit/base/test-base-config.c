@@ -93,6 +93,8 @@ static const struct {
 	{"policy", "random,seed=99999999999999999999", false},
 	{"prefetch", "none", true},
 	{"prefetch", "readahead", true},
+	{"prefetch", "stride", true},
+	{"prefetch", "majority", true},
 	{"prefetch", "oracle", false},
 	{"engine", "auto", true},
 	{"engine", "uffd", true},

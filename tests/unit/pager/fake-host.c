@@ -392,7 +392,7 @@ static void open_machine(struct fake *f, const struct fake_options *o)
 	c.swap_max_bytes = o->swap_bytes ? o->swap_bytes : 64ul << 20;
 	c.copy_only = o->copy_only;
 	c.fault_around_order = o->around_order;
-	snprintf(c.prefetch, sizeof(c.prefetch), "%s", o->no_readahead ? "none" : "readahead");
+	snprintf(c.prefetch, sizeof(c.prefetch), "%s", o->no_readahead ? "none" : o->prefetch ? o->prefetch : "readahead");
 	if (o->policy && fl_config_set(&c, "policy", o->policy, why, sizeof(why)) < 0)
 		fake_fail(f, __FILE__, __LINE__, why);
 	snprintf(c.swap_path, sizeof(c.swap_path), "%s", dir && *dir ? dir : "/tmp");

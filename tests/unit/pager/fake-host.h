@@ -50,7 +50,7 @@ struct fake_options {
 	u8 around_order;
 	u32 errors; /* moves and copies that fail, of 1000 */
 	u64 seed;
-	const char *policy; /* NULL: the default */
+	const char *policy, *prefetch; /* NULL: the default */
 };
 
 struct fake {

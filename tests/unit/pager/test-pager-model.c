@@ -286,8 +286,10 @@ static void run_round(u32 round, u64 nr_ops)
 {
 	static const char *const policies[] = {"second-chance", "fifo", "clock", "s3-fifo", "car",
 		"random", "s3-fifo,small=50", "clock,aside=50"};
+	static const char *const prefetchers[] = {"readahead", "stride", "majority"};
 	struct fake_options o = {
 		.policy = policies[rnd(fl_array_size(policies))],
+		.prefetch = prefetchers[rnd(fl_array_size(prefetchers))],
 		.nr_frames = 160 + rnd(160),
 		.nr_pages = PAGES,
 		.copy_only = round % 4 == 3,

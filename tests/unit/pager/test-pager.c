@@ -354,6 +354,31 @@ START_TEST(neighbours_below_are_read_ahead)
 }
 END_TEST
 
+/* A walk at equal distances: after a few pages no access waits for a read that it began itself. */
+START_TEST(strides_are_read_ahead)
+{
+	static const char *const kinds[] = {"stride", "majority"};
+	u32 majors = 0, n = 0;
+
+	start((struct fake_options){.around_order = 0, .prefetch = kinds[_i]});
+	fill(0, 120);
+	evict_all();
+	for (u32 i = 0; i < 120; i += 3, n++) {
+		u64 was = counter(pgmajfault);
+
+		fake_load(f, i, i + 1);
+		fake_reap_reads(f, true);
+		if (n >= 20)
+			majors += (u32)(counter(pgmajfault) - was);
+	}
+	ck_assert_uint_eq(majors, 0);
+	ck_assert_uint_ge(counter(swap_ra_hit), n - 20);
+	evict_all();
+	ck_assert_uint_le(counter(swap_ra_hit) + counter(swap_ra_waste), counter(swap_ra));
+	fake_check(f, false);
+}
+END_TEST
+
 START_TEST(harvest_keeps_storage)
 {
 	u32 before;
@@ -801,6 +826,7 @@ int main(void)
 		{&failed_writes_lose_nothing},
 		{&neighbours_are_read_ahead},
 		{&neighbours_below_are_read_ahead},
+		{&strides_are_read_ahead, .rows = 2},
 		{&harvest_keeps_storage},
 		{&mremap_moves_every_state},
 		{&all_comes_back_in_every_state, 0, 2},
