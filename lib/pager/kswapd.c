@@ -36,6 +36,7 @@ void fl_pager_init(struct fl_pager *p, struct fl_arena *arena, struct fl_host *h
 	fl_buddy_init_empty(&p->local, nframes);
 	fl_policy_init(&p->policy, &p->machine.t->config.policy_options, nframes, p->pages.next,
 		p->pages.prev, p->policy_memory);
+	p->policy.fast_swap = p->machine.t->config.zram != FL_ZRAM_NONE;
 	p->low = fl_wmark_low(nframes);
 	p->high = fl_wmark_high(nframes);
 	p->deferred_tail = &p->deferred;

@@ -91,6 +91,7 @@ struct fl_policy {
 	u32 first_out;		/* pages at the first queue's tail that are to go before all others */
 	u32 stuck;		/* pages that were to be set aside, and were not, one after the other */
 	u32 share, majors_seen, softs_seen; /* fl_policy_aside_target */
+	bool fast_swap;		/* a read from swap costs little more than a soft fault: set by the caller */
 	/* of single policies */
 	struct fl_ghosts ghosts;
 	u32 target;		/* car: how long its first queue should be */
