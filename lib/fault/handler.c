@@ -159,7 +159,9 @@ void fl_handler_run(void *handler)
 		if (few) /* what is not waited for is looked after */
 			tick.tv_nsec = FEW_NS;
 		if (frozen) {
+			/* nothing else wakes who holds still */
 			fds[0] = (struct pollfd){h->client_fd, POLLIN, 0};
+			fds[3].fd = fds[4].fd = -1;
 		} else {
 			fds[0] = (struct pollfd){h->uffd->fd, POLLIN, 0};
 			fds[1] = (struct pollfd){h->control_fd, POLLIN, 0};
@@ -177,7 +179,7 @@ void fl_handler_run(void *handler)
 			continue;
 		}
 		if (frozen) {
-			thaw_when_done(h, n > 0);
+			thaw_when_done(h, fds[0].revents);
 			continue;
 		}
 		if (n == 0 && !few) {

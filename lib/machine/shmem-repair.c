@@ -86,6 +86,10 @@ void fl_shmem_repair(struct fl_machine_view *v)
 
 	for (u32 i = 0; i < t->nr_shmem; i++)
 		recount(v, &v->shmems[i]);
+	/* who made it the kernel's has been killed half way: nobody else would take its frames */
+	for (u32 i = 0; i < t->nr_shmem; i++)
+		if (v->shmems[i].npages && v->shmems[i].kept && v->shmems[i].resident)
+			fl_shmem_keep(v, &v->shmems[i]);
 	give_back_lost(v, h.held_frames, t->zone.fresh, true);
 	give_back_lost(v, h.held_slots, t->slots.nr_slots, false);
 	t->shmem.held = count_bits(h.held_frames, t->zone.fresh);

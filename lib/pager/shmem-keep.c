@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#define POKED_SCANS 20u /* without a page freed: then what another process writes to is given up */
 #define PUNCH_NS 100000 /* how long to wait for a page to be punched out */
 
 /* What has no frame comes back, without one: the object is the kernel's. False: the page is being
@@ -61,16 +62,31 @@ bool fl_shmem_leave_pinned(struct fl_pager *p, struct fl_shmem *s, bool look)
 	struct fl_machine_view *v = &p->machine;
 	bool leave;
 
-	if (!p->may_pin || !p->may_pin(p, look))
+	/* what this process has never touched, no device can write to for it */
+	if (!p->may_pin || !fl_shmem_is_active(v, s) || !p->may_pin(p, look))
 		return false;
 	fl_shmem_lock(v);
-	/* who asks may have had another object in mind, which is gone; and what this process has never
-	 * touched, no device can write to for it */
+	/* who asks may have had another object in mind, which is gone */
 	leave = s->npages && fl_shmem_is_mapped(v, s) && fl_shmem_is_active(v, s);
 	if (leave && !s->kept)
 		fl_count(p, shmem_pinned, fl_shmem_keep(v, s));
 	fl_shmem_unlock(v);
 	return leave;
+}
+
+bool fl_shmem_leave_poked(struct fl_pager *p, struct fl_shmem *s)
+{
+	struct fl_machine_view *v = &p->machine;
+
+	if (!fl_shmem_poked(v))
+		return false;
+	if (p->unevictable_scans > POKED_SCANS) {
+		fl_shmem_lock(v);
+		if (s->npages && fl_shmem_is_mapped(v, s) && !s->kept)
+			fl_count(p, shmem_pinned, fl_shmem_keep(v, s));
+		fl_shmem_unlock(v);
+	}
+	return true;
 }
 
 void fl_shmem_drop(struct fl_pager *p, struct fl_shmem *s)

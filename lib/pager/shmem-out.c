@@ -27,7 +27,7 @@ static bool unmap(struct fl_pager *p, struct fl_shmem *s, u32 index, u32 n)
 {
 	struct fl_vma *vma;
 
-	if (fl_shmem_leave_pinned(p, s, false) || fl_shmem_poked(&p->machine) || fl_pager_held(p) ||
+	if (fl_shmem_leave_pinned(p, s, false) || fl_shmem_leave_poked(p, s) || fl_pager_held(p) ||
 		fl_robust_held(p, s, index, n, false))
 		return false;
 	fl_for_each_vma(&p->mm, vma)
@@ -47,7 +47,7 @@ static bool unmap(struct fl_pager *p, struct fl_shmem *s, u32 index, u32 n)
 			return false;
 	}
 	/* pinned, or taken, before its page was gone; who does so now has to fault first */
-	return !fl_shmem_leave_pinned(p, s, true) && !fl_shmem_poked(&p->machine) &&
+	return !fl_shmem_leave_pinned(p, s, true) && !fl_shmem_leave_poked(p, s) &&
 		!fl_robust_held(p, s, index, n, true);
 }
 

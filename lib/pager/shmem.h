@@ -74,6 +74,9 @@ void fl_shmem_keep_all(struct fl_pager *p);
 /* Where a device may write to the object's pages it is the kernel's from now on, and true returned;
  * look: as of fl_pager.may_pin. The lock of shared memory is not held. */
 bool fl_shmem_leave_pinned(struct fl_pager *p, struct fl_shmem *s, bool look);
+/* Does another process write to memory of this one (process_vm_writev)? Its pages stay meanwhile; and
+ * if nothing else gives memory the object is the kernel's, as where one is pinned. */
+bool fl_shmem_leave_poked(struct fl_pager *p, struct fl_shmem *s);
 /* This process has it no more. The lock of shared memory is held. */
 void fl_shmem_drop(struct fl_pager *p, struct fl_shmem *s);
 /* After VMAs have gone: objects that no VMA is left of. */

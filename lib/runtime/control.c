@@ -249,7 +249,7 @@ int fl_control_serve(struct fl_handler *h)
 	else if (rq.version != FL_SNAPSHOT_VERSION || n != (long)sizeof(rq))
 		reply.status = EPROTO;
 	if (!reply.status) {
-		fl_kfault_serve(h);
+		fl_kfault_look();
 		fl_lock(&h->pager->lock);
 		fl_resync_stacks();
 		file = snapshot(&rq, &reply.bytes);

@@ -1,4 +1,5 @@
 /* Faults that the kernel resolves itself; see kfault.h. */
+#include "runtime/kfault-ring.h"
 #include "runtime/kfault.h"
 #include "runtime/limits.h"
 #include "arch/x86_64/syscall.h"
@@ -6,45 +7,23 @@
 #include "base/procfs.h"
 
 #include <errno.h>
-#include <linux/perf_event.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 
-#define DATA_BYTES (8 * FL_PAGE_SIZE)
-#define RING_BYTES (FL_PAGE_SIZE + DATA_BYTES)
+#define RING_BYTES (FL_PAGE_SIZE + FL_KFAULT_DATA_BYTES)
 #ifndef PERF_FORMAT_LOST
 #define PERF_FORMAT_LOST (1U << 4)
 #endif
 #define PATIENCE_NS 1000000000u
 #define EVENTS_MAX 1024u /* two for each thread on each CPU */
 
-/* The ring has both kinds of events, told apart by their length. */
-struct record {
-	struct perf_event_header head;
-	u64 addr;
-};
-
-struct major_record {
-	struct record r;
-	u64 cpu;
-};
-
-struct lost_record {
-	struct perf_event_header head;
-	u64 id, lost;
-};
-
 static struct {
 	enum { OFF, ON, REFUSED } state;
 	u64 area;	/* the rings, side by side */
 	u32 nr_rings;
-	struct ring {
-		u64 last_addr;	/* of the last fault in it */
-		bool last_counted; /* which was one that we count */
-		u64 lost, reported; /* as counted; as its records say */
-	} *ring;
+	struct fl_kfault_ring *ring;
 	/* in the handler's table: a minor and a major event for each thread on each CPU */
 	int *fd;
 	u32 nr_events;
@@ -62,7 +41,7 @@ static long open_event(u64 config, u64 also, u32 tid, u32 cpu)
 		.inherit = 1,
 		.inherit_thread = 1,
 		.watermark = 1,
-		.wakeup_watermark = DATA_BYTES / 2,
+		.wakeup_watermark = FL_KFAULT_DATA_BYTES / 2,
 	};
 	long fd = fl_syscall(SYS_perf_event_open, &attr, tid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
@@ -106,16 +85,43 @@ static int open_events(void)
 		return r;
 	/* to the end, which closes the folder */
 	while ((tid = fl_tasks_next(&tasks))) {
+		u32 had = seen.nr_events;
+
 		if (r < 0 || tid == fl.handler_tid || tid == fl.kswapd_tid ||
 			tid == fl.lease_tid)
 			continue;
 		r = open_thread(tid);
-		if (r == -ESRCH)
-			r = 0; /* it has ended meanwhile */
+		/* it has ended meanwhile: with all of its events or none */
+		if (r == -ESRCH || (r == 0 && seen.nr_rings && seen.nr_events - had != 2 * seen.nr_rings)) {
+			while (seen.nr_events > had)
+				fl_syscall(SYS_close, seen.fd[--seen.nr_events]);
+			r = 0;
+		}
 		if (r == 0 && !seen.nr_rings)
 			seen.nr_rings = seen.nr_events / 2;
 	}
 	return r < 0 ? r : seen.nr_rings ? 0 : -ESRCH;
+}
+
+static long wait_for(struct fl_handler *h, int fd)
+{
+	struct epoll_event ready = {.events = EPOLLIN, .data.fd = fd};
+
+	return fl_syscall(SYS_epoll_ctl, h->kfault_fd, EPOLL_CTL_ADD, fd, &ready);
+}
+
+/* An event whose threads have all ended is hung up, and would be ready for ever. */
+static void forget_hung_up(struct fl_handler *h)
+{
+	struct epoll_event ready[16];
+	long n;
+
+	if (h->kfault_fd < 0)
+		return;
+	n = fl_syscall(SYS_epoll_pwait, h->kfault_fd, ready, fl_array_size(ready), 0, NULL, 8);
+	for (long i = 0; i < n; i++)
+		if (ready[i].events & (EPOLLHUP | EPOLLERR))
+			fl_syscall(SYS_epoll_ctl, h->kfault_fd, EPOLL_CTL_DEL, ready[i].data.fd, NULL);
 }
 
 static int map_rings(struct fl_handler *h)
@@ -123,7 +129,6 @@ static int map_rings(struct fl_handler *h)
 	u64 bytes = seen.nr_rings * RING_BYTES, at;
 	long r = fl_syscall(SYS_mmap, fl_own_hint(bytes), bytes, PROT_NONE,
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	struct epoll_event ready = {.events = EPOLLIN};
 	struct fl_range *range;
 
 	if (fl_is_err(r))
@@ -137,7 +142,7 @@ static int map_rings(struct fl_handler *h)
 		r = fl_syscall(SYS_mmap, at, RING_BYTES, PROT_READ | PROT_WRITE,
 			MAP_SHARED | MAP_FIXED, seen.fd[2 * i], 0);
 		if (!fl_is_err(r))
-			r = fl_syscall(SYS_epoll_ctl, h->kfault_fd, EPOLL_CTL_ADD, seen.fd[2 * i], &ready);
+			r = wait_for(h, seen.fd[2 * i]);
 		if (fl_is_err(r))
 			return (int)r;
 	}
@@ -147,6 +152,9 @@ static int map_rings(struct fl_handler *h)
 		if (i % 2 || i / 2 >= seen.nr_rings)
 			r = fl_syscall(SYS_ioctl, seen.fd[i], PERF_EVENT_IOC_SET_OUTPUT,
 				seen.fd[i / 2 % seen.nr_rings * 2]);
+		/* all of a ring are told of it: the thread that it was made for may end first */
+		if (r == 0 && i % 2 == 0 && i / 2 >= seen.nr_rings)
+			r = wait_for(h, seen.fd[i]);
 		if (r < 0)
 			return (int)r;
 	}
@@ -201,6 +209,8 @@ static void start(struct fl_ask *a)
 
 	(void)a;
 	fl_lock(&p->lock);
+	if (seen.state != OFF) /* two have asked at the same time */
+		return;
 	room = allocate();
 	fl_unlock(&p->lock);
 	/* a filter may answer a call with death */
@@ -236,7 +246,7 @@ void fl_kfault_start(void)
 		return;
 	fl_lock(&fl.pager.lock);
 	a = fl_ask_new(sizeof(*a), start);
-	if (a && fl_ask(&fl.handler_asks, a, call_handler, 0))
+	if (a && fl_ask(&fl.handler_asks, a, call_handler, PATIENCE_NS))
 		fl_ask_free(a);
 	fl_unlock(&fl.pager.lock);
 }
@@ -260,69 +270,11 @@ void fl_kfault_again(void)
 	fl_kfault_start();
 }
 
-/* A fault, if it is one of ours to count. */
-static bool count(u64 addr, bool major)
-{
-	struct fl_pager *p = &fl.pager;
-	struct fl_vma *vma = fl_vma_at(&p->mm, addr);
-
-	if (!vma || vma->owner != FL_OWNER_KERNEL ||
-		(vma->flags & (FL_VM_FILE | FL_VM_SHARED)) != (FL_VM_FILE | FL_VM_SHARED) ||
-		fl_is_shared(vma)) /* it has a file in the mirror, too, and its faults are ours */
-		return false;
-	vma->faults++;
-	vma->major_faults += major;
-	fl_count(p, pgfault_shared_file, 1);
-	fl_count(p, pgmajfault_shared_file, major);
-	return true;
-}
-
-/* In all a ring has lost so many, by what is in it or by what the events know. They are like the last that
- * it had before, also if that mapping is gone. */
-static void count_lost(struct ring *r, u64 lost)
-{
-	struct fl_vma *vma = fl_vma_at(&fl.pager.mm, r->last_addr);
-
-	if (lost <= r->lost)
-		return;
-	if (r->last_counted) {
-		fl_count(&fl.pager, pgfault_shared_file, lost - r->lost);
-		if (vma && vma->owner == FL_OWNER_KERNEL)
-			vma->faults += lost - r->lost;
-	}
-	r->lost = lost;
-}
-
-/* A record may go on at the beginning of the ring: all are made of whole words. */
-static u64 word(const struct perf_event_mmap_page *ring, u64 at)
-{
-	return *(const u64 *)((const char *)ring + FL_PAGE_SIZE + (at & (DATA_BYTES - 1)));
-}
-
-static void drain(struct perf_event_mmap_page *ring, struct ring *r)
-{
-	u64 head = __atomic_load_n(&ring->data_head, __ATOMIC_ACQUIRE), at = ring->data_tail;
-	union {
-		u64 word;
-		struct perf_event_header head;
-	} u;
-
-	for (; at < head && (u.word = word(ring, at)) && u.head.size; at += u.head.size)
-		if (u.head.type == PERF_RECORD_LOST) {
-			r->reported += word(ring, at + __builtin_offsetof(struct lost_record, lost));
-			count_lost(r, r->reported);
-		} else if (u.head.type == PERF_RECORD_SAMPLE) {
-			r->last_addr = word(ring, at + __builtin_offsetof(struct record, addr));
-			r->last_counted = count(r->last_addr, u.head.size == sizeof(struct major_record));
-		}
-	__atomic_store_n(&ring->data_tail, head, __ATOMIC_RELEASE);
-}
-
 void fl_kfault_drain(void)
 {
 	if (seen.state == ON)
 		for (u32 i = 0; i < seen.nr_rings; i++)
-			drain((struct perf_event_mmap_page *)(seen.area + i * RING_BYTES), &seen.ring[i]);
+			fl_kfault_ring_drain((struct perf_event_mmap_page *)(seen.area + i * RING_BYTES), &seen.ring[i]);
 }
 
 /* What a ring has lost is in it when the next fault is: of the last ones only the events know. The
@@ -337,7 +289,7 @@ static void ask_for_lost(void)
 		for (u32 k = 2 * i; k < seen.nr_events; k += k % 2 ? 2 * seen.nr_rings - 1 : 1)
 			if (fl_syscall(SYS_read, seen.fd[k], value, sizeof(value)) == sizeof(value))
 				lost += value[1];
-		count_lost(&seen.ring[i], lost);
+		fl_kfault_ring_lost(&seen.ring[i], lost);
 	}
 }
 
@@ -371,7 +323,13 @@ void fl_kfault_serve(struct fl_handler *h)
 		fl_syscall(SYS_read, h->stop_fd, &times, sizeof(times));
 	fl_lock(&h->pager->lock);
 	fl_asks_serve(&fl.handler_asks);
+	fl_kfault_drain();
 	fl_unlock(&h->pager->lock);
+	forget_hung_up(h);
+}
+
+void fl_kfault_look(void)
+{
 	settle(NULL);
-	fl_unlock(&h->pager->lock);
+	fl_unlock(&fl.pager.lock);
 }

@@ -24,6 +24,8 @@
 void fl_kfault_start(void);
 /* The handler's thread: it is asked for something, or a ring is half full. No lock held. */
 void fl_kfault_serve(struct fl_handler *h);
+/* The handler's thread: counts all that there has been, before a tool looks. No lock held. */
+void fl_kfault_look(void);
 /* The program is about to end, or to become another: everything is counted, what a ring has lost last,
  * too. No lock held. */
 void fl_kfault_settle(void);

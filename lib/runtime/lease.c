@@ -215,12 +215,14 @@ static void serve(struct fl_pager *p)
 
 static void run(void *pager)
 {
+	static const struct timespec look = {1, 0};
 	u64 set = 1ull << (LEASE_SIGNAL - 1);
 
 	fl_fd_private(fl.fd_base, fl.uffd.fd);
 	while (!__atomic_load_n(&fl.handler.stop, __ATOMIC_SEQ_CST)) {
 		serve(pager);
-		fl_syscall(SYS_rt_sigtimedwait, &set, NULL, NULL, sizeof(set));
+		/* the signal does not come where the user has as many pending as may be */
+		fl_syscall(SYS_rt_sigtimedwait, &set, NULL, &look, sizeof(set));
 	}
 }
 
