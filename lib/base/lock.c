@@ -165,6 +165,11 @@ bool fl_task_is_zombie(u32 tid)
 static u32 own_record, own_ns; /* as they stand in the word; 0: none */
 static bool (*record_gone)(u32 record);
 
+void fl_shlock_judge(bool (*gone)(u32 record))
+{
+	record_gone = gone;
+}
+
 void fl_shlock_identity(u32 record, bool (*gone)(u32 record))
 {
 	record_gone = gone;

@@ -74,6 +74,8 @@ struct fl_shlock {
  * their tid, with a mark of the namespace: nobody else's waiter judges them.
  */
 void fl_shlock_identity(u32 record, bool (*gone)(u32 record));
+/* Tells of gone only: before this process has a record of its own. */
+void fl_shlock_judge(bool (*gone)(u32 record));
 void fl_shlock_namespace(u64 pid_ns);
 /* What thread tid writes into the word of a lock that it takes. */
 u32 fl_shlock_word(u32 tid);

@@ -13,6 +13,9 @@ void fl_swap_release_all(struct fl_machine_view *v);
  * NULL if there is no memory for it. */
 const u64 *fl_held_of(const struct fl_machine_view *v, u32 proc, u64 **ret_map);
 
+/* From now on this process can tell who of the tree has died with a lock, also without a record. */
+void fl_proc_judge(struct fl_machine_view *v);
+
 /* Frames have become free, or may be allocated again. */
 void fl_zone_announce(struct fl_machine_view *v);
 

@@ -58,6 +58,12 @@ static void hold(struct robust_list_head *list, u32 *word)
 	__atomic_store_n(word, fl_gettid(), __ATOMIC_RELEASE);
 }
 
+void fl_proc_judge(struct fl_machine_view *v)
+{
+	table = v->procs;
+	fl_shlock_judge(owner_gone);
+}
+
 void fl_proc_keep(struct fl_machine_view *v)
 {
 	static struct robust_list_head list;

@@ -250,6 +250,8 @@ int fl_machine_open(struct fl_machine_view *v, int mem_fd, int swap_fd)
 		MAP_SHARED | MAP_NORESERVE, mem_fd, 0);
 	if (fl_is_err(r))
 		return (int)r;
+	/* a core dump would give memory to every hole of it */
+	fl_syscall(SYS_madvise, r, bytes, MADV_DONTDUMP);
 	v->t = (struct fl_machine *)r;
 	v->mapped_bytes = bytes;
 	v->window = (u64)r + v->t->held_at;

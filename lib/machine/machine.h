@@ -264,7 +264,7 @@ u32 fl_zone_refs(const struct fl_machine_view *v, u32 frame);
 u32 fl_zone_free_frames(const struct fl_machine_view *v);
 /* By how many frames compressed pages have grown beyond the budget, by what was compressed last:
  * who has frames to spare gives them back. */
-u32 fl_zone_overdraft(const struct fl_machine_view *v);
+u32 fl_zone_overdraft(struct fl_machine_view *v);
 
 /* Asks other processes for n frames by their doorbells: those whose oldest page is in
  * use for much longer than self's, or that hold much more; the coldest first. Returns
@@ -284,8 +284,9 @@ void fl_swap_put(struct fl_machine_view *v, u32 slot);
 void fl_swap_put_each(struct fl_machine_view *v, const u32 *slots, u32 n);
 void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n);
 void fl_swap_give(struct fl_machine_view *v, struct fl_machine_view *to, const u32 *slots, u32 n);
-/* Memory of compressed pages that have gone is given back. */
-void fl_swap_trim(struct fl_machine_view *v);
+/* Memory of compressed pages that have gone is given back: some of it, or what is kept for the next
+ * ones too. True if there was any. */
+bool fl_swap_trim(struct fl_machine_view *v, bool all);
 u32 fl_swap_count(const struct fl_machine_view *v, u32 slot);
 
 /* A frame that fork shares has its content in a slot, which self holds. */

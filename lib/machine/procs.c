@@ -101,7 +101,8 @@ static bool may_be_used_again(const struct fl_machine_view *v, u32 i)
 		return true;
 	return v->procs[i].state == FL_PROC_DEAD && fl_proc_has_ended(&v->procs[i]) &&
 		!fl_shlock_is_of(&t->shmem_lock, i) && !fl_shlock_is_of(&t->zone_lock, i) &&
-		!fl_shlock_is_of(&t->swap_lock, i);
+		!fl_shlock_is_of(&t->swap_lock, i) && !fl_shlock_is_of(&t->zpool.lock, i) &&
+		!fl_shlock_is_of(&t->limits_lock, i);
 }
 
 /* A free record, or a dead process's; at no point of this a killed caller leaves one that
@@ -169,6 +170,7 @@ int fl_proc_enter(struct fl_machine_view *v, u32 pid, u32 keeper_tid)
 	struct fl_proc *p = NULL;
 	int r = -EAGAIN;
 
+	fl_proc_judge(v); /* the image that this one replaced may have died within a lock */
 	fl_shlock(&t->proc_lock);
 	reap(v);
 	/* the image that this one replaced by exec held frames that are gone now, and

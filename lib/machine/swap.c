@@ -114,10 +114,13 @@ static void put(struct fl_machine_view *v, u32 slot)
 		forget(v, slot);
 }
 
-void fl_swap_trim(struct fl_machine_view *v)
+bool fl_swap_trim(struct fl_machine_view *v, bool all)
 {
-	if (v->zpool.z && fl_zpool_trim(&v->zpool))
+	bool some = v->zpool.z && fl_zpool_trim(&v->zpool, all);
+
+	if (some)
 		fl_zone_announce(v);
+	return some;
 }
 
 void fl_swap_put(struct fl_machine_view *v, u32 slot)
@@ -125,7 +128,7 @@ void fl_swap_put(struct fl_machine_view *v, u32 slot)
 	fl_swap_lock(v);
 	put(v, slot);
 	fl_swap_unlock(v);
-	fl_swap_trim(v);
+	fl_swap_trim(v, false);
 }
 
 void fl_swap_put_each(struct fl_machine_view *v, const u32 *slots, u32 n)
@@ -136,7 +139,7 @@ void fl_swap_put_each(struct fl_machine_view *v, const u32 *slots, u32 n)
 	for (u32 i = 0; i < n; i++)
 		put(v, slots[i]);
 	fl_swap_unlock(v);
-	fl_swap_trim(v);
+	fl_swap_trim(v, false);
 }
 
 void fl_swap_dup(struct fl_machine_view *child, const u32 *slots, u32 n)
@@ -177,5 +180,5 @@ void fl_swap_release_all(struct fl_machine_view *v)
 		while (v->held_slots[w])
 			put(v, w * 64 + (u32)__builtin_ctzll(v->held_slots[w]));
 	fl_swap_unlock(v);
-	fl_swap_trim(v);
+	fl_swap_trim(v, false);
 }

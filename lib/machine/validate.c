@@ -139,6 +139,7 @@ int fl_machine_validate(struct fl_machine_view *v, char *why, size_t n)
 		fl_format(why, n, "no memory to count in");
 		return -1;
 	}
+	fl_proc_judge(v);
 	fl_shlock(&v->t->proc_lock);
 	fl_shmem_lock(v);
 	fl_zone_lock(v);

@@ -173,9 +173,16 @@ u32 fl_zone_free_frames(const struct fl_machine_view *v)
 	return v->t->nframes - fl_min(v->t->nframes, spent(v->t));
 }
 
-u32 fl_zone_overdraft(const struct fl_machine_view *v)
+u32 fl_zone_overdraft(struct fl_machine_view *v)
 {
-	return fl_max(v->t->nframes, spent(v->t)) - v->t->nframes;
+	u32 now = spent(v->t);
+
+	if (now <= v->t->nframes)
+		return 0;
+	fl_zone_lock(v);
+	v->t->frames_peak = fl_max(v->t->frames_peak, now);
+	fl_zone_unlock(v);
+	return now - v->t->nframes;
 }
 
 void fl_zone_release_all(struct fl_machine_view *v)

@@ -195,7 +195,7 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 	serve_others(p, q);
 	if (p->pageout)
 		fl_pager_pageout(p, q);
-	fl_pager_write_back(p, q);
+	fl_pager_write_back(p, q, false);
 	have = fl_frames_available(p);
 	if (have < p->low && !p->quiesce) {
 		reap_now_and_then(p);
@@ -213,7 +213,7 @@ u64 fl_kswapd_round(struct fl_pager *p, struct fl_queue *q)
 		if (p->shed)
 			ask_colder(p, 0);
 		if (!freed && short_of && !fl_frames_available(p) && !p->quiesce) {
-			if (ask_others(p, fl_max(short_of, 32u)))
+			if (fl_pager_write_back(p, q, true) || ask_others(p, fl_max(short_of, 32u)))
 				p->unevictable_scans = 0;
 			else if (++p->unevictable_scans > STALL_ROUNDS)
 				out_of_memory(p);

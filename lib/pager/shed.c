@@ -211,6 +211,7 @@ u32 fl_shed_done(struct fl_pager *p, struct fl_io *io)
 		slot = one_slot(p, f, slot);
 		drop(p, f, va, slot, &freed);
 	}
+	fl_frames_settle(p);
 	if (io->error) {
 		p->machine.t->swap_full = (u32)-io->error;
 		p->write_errors++;

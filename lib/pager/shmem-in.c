@@ -169,14 +169,18 @@ void fl_shmem_read_done(struct fl_pager *p, struct fl_io *io)
 {
 	struct fl_machine_view *v = &p->machine;
 	struct fl_shmem_read *r = io->shared;
-	bool mapped;
+	bool mapped, all = true;
 
-	if (io->error)
-		p->dead(p, "the swap file cannot be read");
 	io->shared = NULL;
 	fl_shmem_lock(v);
-	mapped = can_fill(p, r);
+	for (u32 i = 0; i < r->n; i++)
+		all &= is_ours(p, r, i);
+	mapped = !io->error && can_fill(p, r);
 	fl_shmem_unlock(v);
+	/* a slot that has been given back meanwhile, with its page, may hold nothing; then who waits for
+	 * another of these pages has its fault again */
+	if (io->error && all)
+		p->dead(p, "the swap file cannot be read");
 	/* room for them, which is what takes time, changes nothing that anybody sees */
 	if (mapped)
 		p->host->ops->populate(p->host, fl_shmem_view(p, r->s, r->first), r->n);

@@ -263,9 +263,12 @@ void fl_pager_ra_used(struct fl_pager *p, struct fl_vma *vma, u64 va, u32 before
 	end_reading(p, &r);
 }
 
+/* Fewer requests than a queue takes: more would be waited for with the lock held. */
+#define RANGE_IOS 32u
+
 u32 fl_pager_read_range(struct fl_pager *p, u64 *start, u64 end, u32 most)
 {
-	struct reading r = {.ios_left = UINT32_MAX};
+	struct reading r = {.ios_left = RANGE_IOS};
 	u64 *ptep = NULL;
 	u32 n = 0;
 

@@ -7,6 +7,8 @@
  */
 #include "pager/pager.h"
 
+#define ROUND_MOST 512u /* pages with the lock held */
+
 void fl_pager_will_need(struct fl_pager *p, u64 start, u64 end)
 {
 	struct fl_will_need *last = p->will_need + p->nr_will_need;
@@ -55,7 +57,8 @@ bool fl_pager_read_needed(struct fl_pager *p, struct fl_queue *q)
 
 		have = fl_frames_available(p);
 		most = fl_min(p->will_read, have > p->low ? have - p->low : 0);
-		if (!most)
+		most = fl_min(most, ROUND_MOST - fl_min(n, ROUND_MOST));
+		if (!most) /* no frames; or faults are let in, and the next round goes on */
 			break;
 		p->submit_to = q;
 		most = read_some(p, r, most);

@@ -43,24 +43,28 @@ static bool is_full(const struct fl_zpool *z)
 	return z->nr_blocks - z->nr_empty >= FULL(z->max_blocks);
 }
 
-void fl_pager_write_back(struct fl_pager *p, struct fl_queue *q)
+bool fl_pager_write_back(struct fl_pager *p, struct fl_queue *q, bool must)
 {
 	struct fl_zpool_view *pool = &p->machine.zpool;
+	bool some = false;
 
-	if (!pool->z || !q->has_file || !p->machine.t->slots.nr_slots)
-		return;
-	if (is_full(pool->z) && !p->write_back_pages)
-		p->write_back_pages = fl_arena_alloc(p->arena, FL_BOUNCE_PAGES * FL_PAGE_SIZE);
-	for (u32 i = 0; i < MOST && p->write_back_pages && is_full(pool->z); i++) {
+	if (!pool->z)
+		return false;
+	for (u32 i = 0; i < MOST && q->has_file && p->machine.t->slots.nr_slots && (must || is_full(pool->z)); i++) {
 		u32 slot = next_object(p), n;
 
-		if (slot == FL_NO_SLOT)
-			return;
+		if (!p->write_back_pages)
+			p->write_back_pages = fl_arena_alloc(p->arena, FL_BOUNCE_PAGES * FL_PAGE_SIZE);
+		if (slot == FL_NO_SLOT || !p->write_back_pages)
+			break;
 		n = fl_zram_write_back(q, slot, held_from(p, slot), p->write_back_pages);
 		if (!n) /* the disk is full, say */
-			return;
+			break;
 		p->write_back_hand = slot + n;
 		fl_count(p, zram_writeback, n);
+		some = true;
 	}
-	fl_swap_trim(&p->machine);
+	/* where nothing went there is no progress in it: what does not fit is tried, and forgotten again */
+	fl_swap_trim(&p->machine, must && some);
+	return some;
 }

@@ -9,6 +9,7 @@
 
 #include "pager/pager.h"
 
-void fl_pager_write_back(struct fl_pager *p, struct fl_queue *q);
+/* must: also if it is not nearly full, as nothing else gives memory. True if any went. */
+bool fl_pager_write_back(struct fl_pager *p, struct fl_queue *q, bool must);
 
 #endif

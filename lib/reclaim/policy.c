@@ -141,6 +141,8 @@ u32 fl_policy_next_aside(struct fl_policy *pl)
 {
 	if (!pl->nr_aside)
 		return FL_NO_PAGE;
+	/* those that are to go first may have gone with others, or been touched */
+	pl->first_out = fl_min(pl->first_out, pl->list[FL_LIST_ASIDE].count);
 	if (pl->ops->settle)
 		pl->ops->settle(pl);
 	return fl_idx_tail(&pl->list[fl_policy_list_to_evict(pl)]);

@@ -178,7 +178,8 @@ void fl_runtime_child(bool shares_files, const struct fl_limits *limits)
 		close_parents();
 	fl.is_root = false;
 	fl.pid = (u32)fl_syscall(SYS_getpid);
-	fl.vfork_tid = fl.exec_tid = 0;
+	fl.vfork_tid = 0;
+	fl_limits_exec_failed(); /* what was lowered for another thread's exec is not for the child */
 	fl.mm_shared = false;
 	fl.kswapd_started = false;
 	fl.uffd.pagemap_fd = -1;

@@ -6,8 +6,8 @@
 #include <sys/mman.h>
 
 #define NO_LIST	   2u
-#define KEEP_EMPTY 4u /* blocks: for what is stored next */
-#define TRIM_MOST  64u /* at once: others wait for the lock */
+#define KEEP_EMPTY(z) (4 + (z)->max_blocks / 256) /* blocks: for what is stored next */
+#define TRIM_MOST     16u			  /* at once: the caller may have a lock */
 
 /* Objects a block. Steps of about an eighth, as far as whole objects allow. */
 static const u16 per_block[FL_ZCLASSES] = {4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 25,
@@ -289,32 +289,40 @@ bool fl_zpool_to_file(struct fl_zpool_view *v, u32 slot, u32 stamp)
 	return same;
 }
 
-/* One lot of them. Each is counted until it is gone, and on one list or the other if this dies. */
-static void trim(struct fl_zpool_view *v)
+/* An empty block, off the list and counted as yet: who dies with it leaves it to the next who makes
+ * the lists anew. Or -1: there are not so many. */
+static long take_empty(struct fl_zpool_view *v, u32 keep)
 {
 	struct fl_zpool *z = v->z;
+	long b = -1;
 
 	lock(v);
-	for (u32 i = 0; i < TRIM_MOST && z->nr_empty > KEEP_EMPTY; i++) {
-		u32 b = z->empty - 1;
-
-		fl_syscall(SYS_madvise, v->data + b * FL_ZBLOCK_BYTES, FL_ZBLOCK_BYTES, MADV_REMOVE);
-		take(v, &z->empty, b);
-		push(v, &z->spare, b);
+	if (z->nr_empty > keep) {
+		b = z->empty - 1;
+		take(v, &z->empty, (u32)b);
 		z->nr_empty--;
-		__atomic_store_n(&z->nr_blocks, z->nr_blocks - 1, __ATOMIC_RELAXED);
 	}
 	fl_shunlock(&z->lock);
+	return b;
 }
 
-bool fl_zpool_trim(struct fl_zpool_view *v)
+bool fl_zpool_trim(struct fl_zpool_view *v, bool all)
 {
-	u32 *nr = &v->z->nr_empty;
-	bool some = false;
+	struct fl_zpool *z = v->z;
+	u32 keep = all ? 0 : KEEP_EMPTY(z), n;
+	long b;
 
-	for (; __atomic_load_n(nr, __ATOMIC_RELAXED) > 2 * KEEP_EMPTY; some = true)
-		trim(v);
-	return some;
+	if (__atomic_load_n(&z->nr_empty, __ATOMIC_RELAXED) <= 2 * keep)
+		return false;
+	/* the lock is not held over a system call: a stopped process would stop all others */
+	for (n = 0; n < TRIM_MOST && (b = take_empty(v, keep)) >= 0; n++) {
+		fl_syscall(SYS_madvise, v->data + (u64)b * FL_ZBLOCK_BYTES, FL_ZBLOCK_BYTES, MADV_REMOVE);
+		lock(v);
+		push(v, &z->spare, (u32)b);
+		__atomic_store_n(&z->nr_blocks, z->nr_blocks - 1, __ATOMIC_RELAXED);
+		fl_shunlock(&z->lock);
+	}
+	return n;
 }
 
 u32 fl_zpool_pages(const struct fl_zpool *z)

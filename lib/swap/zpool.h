@@ -117,8 +117,9 @@ void fl_zpool_clear(struct fl_zpool_view *v, u32 slot);
  * since its stamp was that. */
 bool fl_zpool_to_file(struct fl_zpool_view *v, u32 slot, u32 stamp);
 
-/* Gives memory of empty blocks back to the kernel, but for a few. True if there was some. */
-bool fl_zpool_trim(struct fl_zpool_view *v);
+/* Gives memory of some empty blocks back to the kernel; a few stay, unless all is set. True if there
+ * was some. */
+bool fl_zpool_trim(struct fl_zpool_view *v, bool all);
 
 /* Pages of memory that the blocks have, and those of them that count in the budget. */
 u32 fl_zpool_pages(const struct fl_zpool *z);
