@@ -213,8 +213,8 @@ static int read_page(struct fl_queue *q, u32 slot, u8 *page)
 		default:
 			return -EIO;
 		}
-		/* what was read was read before the entry is */
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		/* what was read was read before the entry is: on x86-64 by itself, but for the compiler */
+		__asm__ volatile("" : : : "memory");
 		again = fl_zentry(q->pool, slot);
 	} while (e != again);
 	return ok ? 0 : -EIO;

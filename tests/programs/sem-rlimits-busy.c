@@ -98,7 +98,8 @@ static void bare(void)
 
 	set_soft(RLIMIT_AS, 512000001);
 	for (int i = 0; i < 8; i++) {
-		char **env = i & 1 ? none : environ, **first = i & 2 ? none : environ;
+		/* not in registers: the child of a vfork may change those */
+		char **volatile env = i & 1 ? none : environ, **volatile first = i & 2 ? none : environ;
 		pid_t pid = i & 4 ? vfork() : fork();
 		int status;
 
